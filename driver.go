@@ -1,0 +1,51 @@
+package gabion
+
+import (
+	"context"
+	"time"
+)
+
+// Driver decides how a call is run. It holds no loop and no timer: it is asked before and after each run of
+// what it encloses, and the pipe, or the gateway's own loop, does what it says. So a driver is a pure
+// decision that can be tested without a clock.
+type Driver interface {
+	Policy
+	// Before is asked before each run, and says how to run it.
+	Before(ctx context.Context, a Attempt) Plan
+	// After is asked when that run has ended, and says what comes next.
+	After(ctx context.Context, a Attempt) Verdict
+}
+
+// Attempt is one run of what a driver encloses.
+type Attempt struct {
+	// Number counts the runs within this call: 1, 2, ….
+	Number int
+	// Entered is when the call reached this driver; Now is the present.
+	Entered, Now Instant
+
+	// What follows is set for After only.
+
+	// Outcome and Err say how the run ended.
+	Outcome Outcome
+	Err     error
+	// TimedOut is set when the run ended after its Plan's Timeout had passed, whatever it returned.
+	TimedOut bool
+}
+
+// Plan is how a run is to be done. The zero Plan runs it as it is.
+type Plan struct {
+	// Timeout ends the run's context after this long; 0 sets no bound.
+	Timeout time.Duration
+}
+
+// Verdict is what comes after a run. The zero Verdict passes its result on.
+type Verdict struct {
+	// Again runs it once more, after Wait. The earlier result is discarded.
+	Again bool
+	Wait  time.Duration
+	// Err, when not nil, replaces the run's error. It must wrap it.
+	Err error
+	// Replace, when not nil, is called to stand in for the failed run. Its value must have the type that the
+	// caller of [Do] expects.
+	Replace func(ctx context.Context, cause error) (any, error)
+}

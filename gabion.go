@@ -1,0 +1,89 @@
+// Package gabion protects calls to things that fail.
+//
+// A call passes through policies; every policy tells what it did. A policy is one of two kinds:
+//
+//   - a [Guard] decides whether a call may start and learns how it ended: breaker, bulkhead, ratelimit;
+//   - a [Driver] decides how a call is run: timeout, retry, fallback.
+//
+// A [Pipe] is an immutable sequence of policies. The pipe and its policies know nothing about result
+// types, only the call is generic:
+//
+//	pipe, err := gabion.New(gabion.Config{Name: "catalog", Policies: []gabion.Policy{retry, breaker}})
+//	item, err := gabion.Do(ctx, pipe, func(ctx context.Context) (Item, error) { return fetch(ctx, id) })
+//
+// Every local refusal satisfies errors.Is(err, [ErrRejected]) and its policy's own sentinel, and carries
+// the policy, its name, when to come back and the last real error: see [Error].
+package gabion
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+// Instant is a reading of the process's monotonic clock: nanoseconds since an arbitrary moment before the
+// process started. It is always positive, so zero can mean "none". Steps of the wall clock do not touch it.
+type Instant = time.Duration
+
+// epoch lies an hour back so that no reading of [Now] is ever zero.
+var epoch = time.Now().Add(-time.Hour)
+
+// Now reads the monotonic clock. Pure cores never call it: their callers pass the reading in.
+func Now() Instant { return time.Since(epoch) }
+
+// InstantOf converts a time.Time, such as a context's deadline, to an Instant.
+func InstantOf(t time.Time) Instant { return t.Sub(epoch) }
+
+// Off switches off the part of a policy whose Config field is set to it, where the field's comment says that
+// it can be. (The zero value means the documented default.) In a configuration file it is written "off".
+const Off = math.MinInt32
+
+// Outcome is what a finished call tells the policies about the health of what was called.
+type Outcome uint8
+
+// The outcomes of a call.
+const (
+	// Success: the dependency answered as it should.
+	Success Outcome = iota
+	// Failure: it did not.
+	Failure
+	// Ignored: the call says nothing about the dependency, because its caller went away or because a
+	// policy of our own refused it. Ignored calls are not retried and open no breaker.
+	Ignored
+)
+
+// String returns "success", "failure" or "ignored".
+func (o Outcome) String() string {
+	switch o {
+	case Success:
+		return "success"
+	case Failure:
+		return "failure"
+	case Ignored:
+		return "ignored"
+	}
+	return "unknown"
+}
+
+// Do calls f through the pipe and returns what it, or the policy that stood in for it, returned.
+//
+// f may run several times, and must give up when its context ends. It runs on the caller's
+// goroutine. When f panics or calls runtime.Goexit, every permit is given back (the outcome
+// counts as [Failure]) and the panic goes on. When ctx has already ended, f is not called at all.
+func Do[T any](ctx context.Context, p *Pipe, f func(context.Context) (T, error)) (T, error) {
+	if err := ctx.Err(); err != nil {
+		var none T
+		return none, err
+	}
+	start := Now()
+	r := run[T]{pipe: p, caller: ctx, f: f, now: start}
+	v, err := r.step(ctx, 0)
+	p.ended(r.outcome, err, start, r.now)
+	return v, err
+}
+
+// Run is [Do] for a function without a result.
+func (p *Pipe) Run(ctx context.Context, f func(context.Context) error) error {
+	_, err := Do(ctx, p, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	return err
+}

@@ -1,0 +1,3 @@
+module github.com/gabion-io/gabion
+
+go 1.26
