@@ -1,0 +1,55 @@
+# Gabion. `make run` shows it, `make test` proves it.
+
+GO      ?= go
+GOBIN   := $(CURDIR)/bin
+LINTER  := v2.15.0
+FUMPT   := v0.12.0
+MODULES := . examples server bench test
+
+.PHONY: run build check test lint unit bench bench-gateway bench-policies generate tidy deps clean
+
+## run: build, then bring up the demo: a small shop behind the gateway, a told story, and then it stays up
+run: build
+	bin/gabion demo --keep
+
+## build: the one binary, bin/gabion
+build:
+	$(GO) build -trimpath -o bin/gabion ./server/cmd/gabion
+
+## check: the fast part: build, lint, unit tests without the black-box module
+check: build lint
+	$(GO) test ./... ./server/... ./examples/...
+
+## test: everything that must pass: installs what it needs, lint, all modules with the race detector
+test: deps lint
+	$(GO) build work
+	$(GO) test -race -timeout 20m ./... ./server/... ./examples/... ./bench/...
+	$(GO) test -race -timeout 25m ./test/...
+
+## lint: formatting, vet and the linters of .golangci.yaml, in every module
+lint: bin/golangci-lint
+	@for module in $(MODULES); do (cd $$module && $(GOBIN)/golangci-lint run --timeout 10m ./...) || exit 1; done
+
+## deps: the real servers and clients that tests use, as Debian packages
+deps:
+	@internal/tool/deps.sh
+
+## bench-gateway: CPU per request beside nginx, HAProxy, Caddy and a tuned ReverseProxy; writes docs/performance.md
+bench-gateway: build deps
+	cd bench && $(GO) run ./gateway
+
+bench: bench-gateway
+
+## generate: everything that is made from something else; a test fails when it is out of date
+generate:
+	$(GO) generate work
+
+## tidy: go mod tidy in every module
+tidy:
+	internal/tool/tidy.sh
+
+bin/golangci-lint:
+	GOBIN=$(GOBIN) GOWORK=off $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER)
+
+clean:
+	rm -rf bin
