@@ -1,0 +1,47 @@
+package ratelimit
+
+import (
+	"context"
+
+	"github.com/gabion-io/gabion"
+)
+
+// RequestsConfig is what a limit of requests is made of. The zero value of every field but Rate means its default.
+type RequestsConfig struct {
+	// Name names the limit, in errors and events.
+	Name string `yaml:"-" json:"-"`
+	// Rate is how many requests a key may make in a time, at most 10 million in a second. It is required.
+	Rate Rate `yaml:"requests" json:"requests"`
+	// Burst is how many requests may come at once. Default: as many as Rate allows in one second, at least 1.
+	Burst int `yaml:"burst" json:"burst" default:"one second of requests"`
+	// Tiers are other values for groups of keys. The first that matches a key counts.
+	Tiers []RequestsTier `yaml:"tiers" json:"tiers"`
+	// Overrides are other values for single keys. They win over tiers. These keys always have a bucket of their own.
+	Overrides map[string]RequestsValues `yaml:"overrides" json:"overrides"`
+	// MaxKeys bounds how many other keys are remembered. When it is reached, a key whose bucket is full is forgotten
+	// (which changes nothing for it); if there is none, the new keys of a tier share one bucket.
+	MaxKeys int `yaml:"-" json:"-" default:"100000"`
+	// Key says whose call it is, when the limit stands in a pipe. Default: [KeyOf].
+	Key func(context.Context) string `yaml:"-" json:"-"`
+	// Observer is told of refusals in a pipe.
+	Observer gabion.Observer `yaml:"-" json:"-"`
+}
+
+// RequestsValues is how many requests are allowed. What is zero is taken from the limit's own values.
+type RequestsValues struct {
+	// Rate is how many requests are allowed in a time.
+	Rate Rate `yaml:"requests" json:"requests"`
+	// Burst is how many may come at once. Default: one second's worth of Rate where that is given.
+	Burst int `yaml:"burst" json:"burst"`
+}
+
+// RequestsTier is other values for a group of keys, such as the customers of a plan.
+type RequestsTier struct {
+	// Name names the tier.
+	Name string `yaml:"-" json:"-"`
+	// Keys are the members: keys, or patterns in which * stands for any characters, such as "partner-*".
+	Keys []string `yaml:"keys" json:"keys"`
+	// Rate and Burst are as in [RequestsValues].
+	Rate  Rate `yaml:"requests" json:"requests"`
+	Burst int  `yaml:"burst" json:"burst"`
+}
