@@ -1,0 +1,29 @@
+// Package backoff computes how long to wait before the next try.
+package backoff
+
+import "time"
+
+// Bound is the longest wait after the try with this number (1, 2, …): initial, doubled with each try, and never
+// more than limit.
+func Bound(try int, initial, limit time.Duration) time.Duration {
+	bound := initial
+	for range try - 1 {
+		if bound > limit/2 { // doubling would pass the limit, or overflow
+			return limit
+		}
+		bound *= 2
+	}
+	return min(bound, limit)
+}
+
+// Full is a wait with full jitter: between 0 and bound, as random, from [0, 1), says. It spreads the tries of many
+// callers that failed at the same moment better than any wait with a fixed part; see "Exponential Backoff
+// And Jitter" in the AWS Architecture Blog, 2015.
+func Full(bound time.Duration, random float64) time.Duration {
+	return time.Duration(random * float64(bound))
+}
+
+// Around is d moved by up to the given part of it, up or down, as random, from [0, 1), says.
+func Around(d time.Duration, part, random float64) time.Duration {
+	return d + time.Duration((2*random-1)*part*float64(d))
+}
