@@ -7,7 +7,7 @@ import (
 
 // Driver decides how a call is run. It holds no loop and no timer: it is asked before and after each run of
 // what it encloses, and the pipe, or the gateway's own loop, does what it says. So a driver is a pure
-// decision that can be tested without a clock.
+// decision that can be tested without a clock. A run that panics is not followed by After: the call is over.
 type Driver interface {
 	Policy
 	// Before is asked before each run, and says how to run it.
@@ -22,6 +22,8 @@ type Attempt struct {
 	Number int
 	// Entered is when the call reached this driver; Now is the present.
 	Entered, Now Instant
+	// Earlier is the error of the last earlier run in this call that was a [Failure]; nil when there was none.
+	Earlier error
 
 	// What follows is set for After only.
 

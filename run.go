@@ -83,7 +83,10 @@ func (r *run[T]) driven(ctx context.Context, i int, d Driver) (T, error) {
 			return none, errors.Join(slept, err)
 		}
 		r.now = Now()
-		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: r.now}
+		if a.Outcome == Failure && err != nil {
+			a.Earlier = err
+		}
+		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: r.now, Earlier: a.Earlier}
 	}
 }
 

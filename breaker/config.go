@@ -1,6 +1,9 @@
 package breaker
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -27,10 +30,79 @@ type Config struct {
 	OpenFor time.Duration `yaml:"open_for" json:"open_for" default:"5s"`
 	// Probes is how many calls may try at once while half-open, and how many must succeed to close the breaker.
 	Probes int `yaml:"probes" json:"probes" default:"3"`
-	// ProbeLease is how long a probe may take before its place is given to another. Default: OpenFor.
+	// ProbeLease is how long a probe may take before its place is given to another, and its result does not count
+	// any more: longer than a call can take. Default: OpenFor.
 	ProbeLease time.Duration `yaml:"probe_lease" json:"probe_lease" default:"open_for"`
 	// OnOpen is called when the breaker opens, outside of its lock: a place to close pooled connections.
 	OnOpen func() `yaml:"-" json:"-"`
 	// Observer is told of changes of state and of refusals.
 	Observer gabion.Observer `yaml:"-" json:"-"`
+}
+
+const defaultSlowRate gabion.Share = 0.8
+
+func (c Config) withDefaults() Config {
+	c.Window = cmp.Or(c.Window, 10*time.Second)
+	c.MinCalls = cmp.Or(c.MinCalls, 20)
+	c.FailureRate = cmp.Or(c.FailureRate, 0.5)
+	c.SlowCall = cmp.Or(c.SlowCall, gabion.Off)
+	c.SlowRate = cmp.Or(c.SlowRate, defaultSlowRate)
+	c.Consecutive = cmp.Or(c.Consecutive, gabion.Off)
+	c.OpenFor = cmp.Or(c.OpenFor, 5*time.Second)
+	c.Probes = cmp.Or(c.Probes, 3)
+	c.ProbeLease = cmp.Or(c.ProbeLease, c.OpenFor)
+	return c
+}
+
+// minWindow keeps a bucket of the window longer than the clock's and the scheduler's grain.
+const minWindow = 10 * time.Millisecond
+
+// Validate returns all that is impossible in c, joined: each a *[gabion.FieldError]. Fields that are zero are
+// not looked at, as they mean the default.
+func (c Config) Validate() error {
+	var problems []error
+	refuse := func(field, format string, args ...any) {
+		problems = append(problems, &gabion.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	positive := func(field string, value int64, text any) {
+		if value < 0 {
+			refuse(field, "is %v, must be positive", text)
+		}
+	}
+	share := func(field string, s gabion.Share) {
+		if s != gabion.Off && !(s >= 0 && s <= 1) { // written so that NaN is refused
+			refuse(field, "is %v, must be above 0%% and at most 100%%, or off", s)
+		}
+	}
+	if c.Window != 0 && c.Window < minWindow {
+		refuse("window", "is %v, must be at least %v", c.Window, minWindow)
+	}
+	positive("min_calls", int64(c.MinCalls), c.MinCalls)
+	share("failure_rate", c.FailureRate)
+	if c.SlowCall < 0 && c.SlowCall != gabion.Off {
+		refuse("slow_call", "is %v, must be positive or off", c.SlowCall)
+	}
+	share("slow_rate", c.SlowRate)
+	if c.Consecutive < 0 && c.Consecutive != gabion.Off {
+		refuse("consecutive", "is %d, must be positive or off", c.Consecutive)
+	}
+	positive("open_for", int64(c.OpenFor), c.OpenFor)
+	positive("probes", int64(c.Probes), c.Probes)
+	positive("probe_lease", int64(c.ProbeLease), c.ProbeLease)
+	return errors.Join(append(problems, c.contradictions()...)...)
+}
+
+// contradictions are fields that are possible each, but not together.
+func (c Config) contradictions() (problems []error) {
+	d := c.withDefaults()
+	bySlow := d.SlowCall != gabion.Off && d.SlowRate != gabion.Off
+	if d.SlowCall == gabion.Off && d.SlowRate != gabion.Off && d.SlowRate != defaultSlowRate {
+		problems = append(problems, &gabion.FieldError{Field: "slow_rate", Problem: "needs slow_call, which is off"})
+	}
+	if d.FailureRate == gabion.Off && d.Consecutive == gabion.Off && !bySlow {
+		problems = append(problems, &gabion.FieldError{
+			Field: "failure_rate", Problem: "is off, and so is everything else that could open the breaker: set consecutive or slow_call",
+		})
+	}
+	return problems
 }

@@ -1,6 +1,9 @@
 package retry
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -29,4 +32,46 @@ type Backoff struct {
 	Max time.Duration `yaml:"max" json:"max" default:"500ms"`
 	// Jitter spreads the waits. full: anything between 0 and the bound; none: the bound itself.
 	Jitter string `yaml:"jitter" json:"jitter" default:"full" enum:"full,none"`
+}
+
+// The values of [Backoff].Jitter.
+const (
+	JitterFull = "full"
+	JitterNone = "none"
+)
+
+func (c Config) withDefaults() Config {
+	c.Attempts = cmp.Or(c.Attempts, 3)
+	c.Backoff.Initial = cmp.Or(c.Backoff.Initial, 10*time.Millisecond)
+	c.Backoff.Max = cmp.Or(c.Backoff.Max, 500*time.Millisecond)
+	c.Backoff.Jitter = cmp.Or(c.Backoff.Jitter, JitterFull)
+	c.Budget = cmp.Or(c.Budget, 0.2)
+	return c
+}
+
+// Validate returns all that is impossible in c, joined: each a *[gabion.FieldError]. Fields that are zero are
+// not looked at, as they mean the default.
+func (c Config) Validate() error {
+	var problems []error
+	refuse := func(field, format string, args ...any) {
+		problems = append(problems, &gabion.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if c.Attempts < 0 {
+		refuse("attempts", "is %d, must be at least 1", c.Attempts)
+	}
+	if c.Backoff.Initial < 0 {
+		refuse("backoff.initial", "is %v, must be positive", c.Backoff.Initial)
+	}
+	if c.Backoff.Max < 0 {
+		refuse("backoff.max", "is %v, must be positive", c.Backoff.Max)
+	}
+	switch c.Backoff.Jitter {
+	case "", JitterFull, JitterNone:
+	default:
+		refuse("backoff.jitter", "is %q, must be full or none", c.Backoff.Jitter)
+	}
+	if c.Budget != gabion.Off && !(c.Budget >= 0 && c.Budget <= 1) { // written so that NaN is refused
+		refuse("budget", "is %v, must be above 0%% and at most 100%%, or off", c.Budget)
+	}
+	return errors.Join(problems...)
 }

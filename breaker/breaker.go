@@ -1,0 +1,160 @@
+package breaker
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gabion-io/gabion"
+)
+
+// ErrOpen says that a breaker refused a call: it is open, or half-open with all its probes running.
+// It satisfies errors.Is(err, gabion.ErrRejected).
+var ErrOpen = gabion.Rejection("open")
+
+// Breaker stops calls to what keeps failing. It is a [gabion.Guard], safe for concurrent use. Make it with [New].
+type Breaker struct {
+	// face is what a caller has to know. While the breaker is closed, and while it refuses, Acquire reads
+	// nothing else and takes no lock.
+	face atomic.Pointer[face]
+	mu   sync.Mutex
+	core core
+}
+
+// face is the outside of a state. It never changes; a new one is published instead.
+type face struct {
+	config *Config
+	state  State
+	period uint64 // the stamp of tickets while closed
+	// Calls before until are refused, with refusal.
+	until   gabion.Instant
+	refusal *gabion.Error
+}
+
+// New makes a closed breaker. It fails with what [Config.Validate] says.
+func New(cfg Config) (*Breaker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	b := &Breaker{core: newCore(cfg, rand.Float64)}
+	b.publish(&cfg, 0)
+	return b, nil
+}
+
+// Update changes the configuration. The state, its counts and the probes that run survive; new durations apply
+// from when the state began. When cfg is impossible, nothing changes.
+func (b *Breaker) Update(cfg Config) error { return b.update(cfg, gabion.Now()) }
+
+func (b *Breaker) update(cfg Config, now gabion.Instant) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	cfg = cfg.withDefaults()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.core.reconfigure(cfg, now)
+	b.publish(&cfg, now)
+	return nil
+}
+
+// Describe implements [gabion.Policy].
+func (b *Breaker) Describe() gabion.Description {
+	return gabion.Description{Kind: "breaker", Name: b.face.Load().config.Name, Position: gabion.PositionBreaker}
+}
+
+// Acquire implements [gabion.Guard]. It never waits. A refusal is a *[gabion.Error] with the reason [ErrOpen], the
+// error that opened the breaker as its cause, and the time of the next probe.
+func (b *Breaker) Acquire(_ context.Context, now gabion.Instant) (gabion.Ticket, error) {
+	f := b.face.Load()
+	if f.state == Closed {
+		return gabion.Ticket{Stamp: f.period}, nil
+	}
+	if now < f.until {
+		return gabion.Ticket{}, f.refuse(now)
+	}
+	return b.probe(now)
+}
+
+// probe asks for a place among the probes.
+func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
+	b.mu.Lock()
+	config := b.face.Load().config
+	stamp, admitted, turn := b.core.acquire(now)
+	if b.core.state != Closed {
+		b.publish(config, now)
+	}
+	f := b.face.Load()
+	b.mu.Unlock()
+	f.tell(turn, now)
+	if !admitted {
+		return gabion.Ticket{}, f.refuse(now)
+	}
+	return gabion.Ticket{Stamp: stamp}, nil
+}
+
+// Done implements [gabion.Guard]. The result of a call that was admitted in an earlier state, or of a probe whose
+// place was given to another, is dropped.
+func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
+	if f := b.face.Load(); f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored {
+		return // nothing to count
+	}
+	b.mu.Lock()
+	turn, freed := b.core.done(t.Stamp, r)
+	if !turn.happened() && !freed {
+		b.mu.Unlock()
+		return
+	}
+	f := b.publish(b.face.Load().config, r.Ended)
+	b.mu.Unlock()
+	f.tell(turn, r.Ended)
+}
+
+// State is the present state. An open breaker stays Open until a call comes after its time.
+func (b *Breaker) State() State { return b.face.Load().state }
+
+// Snapshot is the state and the counts as of now.
+func (b *Breaker) Snapshot(now gabion.Instant) Snapshot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.core.snapshot(now)
+}
+
+// publish shows the outside of the core's state. It is called with the lock held, except by New.
+func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
+	f := &face{config: cfg, state: b.core.state, period: b.core.period, until: b.core.refusesUntil(now)}
+	if f.state != Closed {
+		f.refusal = &gabion.Error{
+			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,
+		}
+	}
+	b.face.Store(f)
+	return f
+}
+
+// refuse is the error of a refused call.
+func (f *face) refuse(now gabion.Instant) error {
+	if f.config.Observer != nil {
+		f.config.Observer.Observe(gabion.Event{
+			Kind: gabion.EventRefused, Policy: "breaker", Name: f.config.Name, At: now, Err: f.refusal,
+		})
+	}
+	return f.refusal
+}
+
+// tell reports a change of state. It is called without the lock, so whoever is told may use the breaker.
+func (f *face) tell(t turn, now gabion.Instant) {
+	if !t.happened() {
+		return
+	}
+	if f.config.Observer != nil {
+		f.config.Observer.Observe(gabion.Event{
+			Kind: gabion.EventState, Policy: "breaker", Name: f.config.Name, At: now,
+			From: t.from.String(), To: t.to.String(), Detail: t.why, Err: t.err,
+		})
+	}
+	if t.to == Open && f.config.OnOpen != nil {
+		f.config.OnOpen()
+	}
+}

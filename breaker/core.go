@@ -1,0 +1,221 @@
+package breaker
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/internal/backoff"
+	"github.com/gabion-io/gabion/internal/window"
+)
+
+// spread is the part of OpenFor by which an open time is moved at random.
+const spread = 0.1
+
+// core is the state machine: no clock, no lock, no I/O.
+//
+// Stamps are never used twice. Each period in one state has one, which its tickets carry while it is closed; each
+// probe has its own. So a result whose stamp is not known any more is from an earlier state and is dropped.
+type core struct {
+	rules  Config // with defaults applied
+	random func() float64
+
+	state  State
+	stamp  uint64         // the newest stamp
+	period uint64         // the stamp of the present period
+	since  gabion.Instant // when it began
+	opened uint64
+	luck   float64 // in [0, 1): where this open time lies within its spread
+	cause  error   // what the call that opened the breaker ended with
+
+	calls  window.Window // while closed
+	streak int           // failures in a row
+
+	probes []probe // that run
+	passed int     // probes that succeeded
+	slow   int     // how many of these were slow
+}
+
+// probe is a call on trial.
+type probe struct {
+	stamp uint64
+	began gabion.Instant
+}
+
+// turn is a change of state.
+type turn struct {
+	from, to State
+	why      string
+	err      error
+}
+
+func (t turn) happened() bool { return t.from != t.to }
+
+func newCore(rules Config, random func() float64) core {
+	return core{rules: rules, random: random, stamp: 1, period: 1, calls: window.New(rules.Window)}
+}
+
+// reconfigure takes new rules. They act on what there is: state, counts and probes stay.
+func (c *core) reconfigure(rules Config, now gabion.Instant) {
+	c.calls.Resize(now, rules.Window)
+	c.rules = rules
+}
+
+// acquire admits a call and stamps it, or refuses it.
+func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t turn) {
+	if c.state == Open && now >= c.openUntil() {
+		t = c.become(HalfOpen, now, "open time is over", nil)
+	}
+	switch {
+	case c.state == Closed:
+		return c.period, true, t
+	case c.state == Open || now < c.refusesUntil(now):
+		return 0, false, t
+	}
+	c.probes = slices.DeleteFunc(c.probes, func(p probe) bool { return now >= p.began+c.rules.ProbeLease })
+	c.stamp++
+	c.probes = append(c.probes, probe{c.stamp, now})
+	return c.stamp, true, t
+}
+
+// openUntil is when the present open time ends.
+func (c *core) openUntil() gabion.Instant {
+	return c.since + backoff.Around(c.rules.OpenFor, spread, c.luck)
+}
+
+// refusesUntil is before when every call is refused, 0 when the next may be admitted.
+func (c *core) refusesUntil(now gabion.Instant) gabion.Instant {
+	switch c.state {
+	case Open:
+		return c.openUntil()
+	case HalfOpen:
+		return c.fullUntil(now)
+	}
+	return 0
+}
+
+// fullUntil is when the place of a running probe can be given to another at the latest, 0 when one is free.
+func (c *core) fullUntil(now gabion.Instant) gabion.Instant {
+	var leased []gabion.Instant
+	for _, p := range c.probes {
+		if end := p.began + c.rules.ProbeLease; end > now {
+			leased = append(leased, end)
+		}
+	}
+	if len(leased) < c.rules.Probes {
+		return 0
+	}
+	slices.Sort(leased)
+	return leased[len(leased)-c.rules.Probes] // after an Update to fewer Probes, several must end first
+}
+
+// done takes the result of the call with this stamp. freed says that a probe's place became free.
+func (c *core) done(stamp uint64, r gabion.Result) (t turn, freed bool) {
+	switch {
+	case c.state == Closed && stamp == c.period && r.Outcome != gabion.Ignored:
+		return c.count(r), false
+	case c.state == HalfOpen:
+		if i := slices.IndexFunc(c.probes, func(p probe) bool { return p.stamp == stamp }); i >= 0 {
+			c.probes = slices.Delete(c.probes, i, i+1)
+			return c.judge(r), true
+		}
+	}
+	return turn{}, false
+}
+
+// count takes a result while closed. Only a failure or a slow call can open the breaker.
+func (c *core) count(r gabion.Result) turn {
+	failed, slow := r.Outcome == gabion.Failure, c.isSlow(r)
+	c.calls.Add(r.Ended, failed, slow)
+	if failed {
+		c.streak++
+	} else {
+		c.streak = 0
+	}
+	if !failed && !slow {
+		return turn{}
+	}
+	why := c.verdict(r.Ended)
+	if why == "" {
+		return turn{}
+	}
+	return c.become(Open, r.Ended, why, r.Err)
+}
+
+// verdict says why the breaker has to open, "" when it has not.
+func (c *core) verdict(now gabion.Instant) string {
+	if c.rules.Consecutive != gabion.Off && c.streak >= c.rules.Consecutive {
+		return fmt.Sprintf("%d failures in a row", c.streak)
+	}
+	n := c.calls.Counts(now)
+	if n.Calls < c.rules.MinCalls {
+		return ""
+	}
+	if reaches(n.Failures, n.Calls, c.rules.FailureRate) {
+		return fmt.Sprintf("%d of %d calls failed", n.Failures, n.Calls)
+	}
+	if reaches(n.Slow, n.Calls, c.rules.SlowRate) {
+		return fmt.Sprintf("%d of %d calls were slow", n.Slow, n.Calls)
+	}
+	return ""
+}
+
+// judge takes the result of a probe. A failure opens the breaker again at once. When enough have succeeded it
+// closes, unless so many of them were slow that the same calls would open it again.
+func (c *core) judge(r gabion.Result) turn {
+	switch r.Outcome {
+	case gabion.Ignored:
+		return turn{}
+	case gabion.Failure:
+		return c.become(Open, r.Ended, "a probe failed", r.Err)
+	}
+	c.passed++
+	if c.isSlow(r) {
+		c.slow++
+	}
+	if c.passed < c.rules.Probes {
+		return turn{}
+	}
+	if reaches(c.slow, c.passed, c.rules.SlowRate) {
+		return c.become(Open, r.Ended, fmt.Sprintf("%d of %d probes were slow", c.slow, c.passed), nil)
+	}
+	return c.become(Closed, r.Ended, fmt.Sprintf("%d probes succeeded", c.passed), nil)
+}
+
+func (c *core) isSlow(r gabion.Result) bool {
+	return c.rules.SlowCall != gabion.Off && r.Began != 0 && r.Ended-r.Began >= c.rules.SlowCall
+}
+
+// reaches says whether part is at least the share limit of whole. A limit that is off is never reached.
+func reaches(part, whole int, limit gabion.Share) bool {
+	return part > 0 && limit != gabion.Off && float64(part) >= float64(limit)*float64(whole)
+}
+
+// become starts a new period. What is still out from the one before can touch nothing any more.
+func (c *core) become(state State, now gabion.Instant, why string, err error) turn {
+	t := turn{from: c.state, to: state, why: why, err: err}
+	c.stamp++
+	c.state, c.period, c.since = state, c.stamp, now
+	c.probes, c.passed, c.slow = c.probes[:0], 0, 0
+	switch state {
+	case Open:
+		c.opened++
+		c.cause = err
+		c.luck = c.random()
+	case Closed:
+		c.cause = nil
+		c.streak = 0
+		c.calls.Reset()
+	case HalfOpen: // keeps the cause, for refusals
+	}
+	return t
+}
+
+func (c *core) snapshot(now gabion.Instant) Snapshot {
+	n := c.calls.Counts(now)
+	s := Snapshot{State: c.state, Calls: n.Calls, Failures: n.Failures, Slow: n.Slow, Opened: c.opened}
+	if c.state == Open {
+		s.Until = c.openUntil()
+	}
+	return s
+}

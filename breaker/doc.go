@@ -1,0 +1,30 @@
+// Package breaker stops calls to a dependency that keeps failing, so that callers fail fast instead of waiting,
+// and the dependency gets room to recover.
+//
+//	             too many failures or slow calls in the window,
+//	             or too many failures in a row
+//	     ┌────────┐ ───────────────────────────────────────▶ ┌──────┐
+//	┌───▶│ CLOSED │                                           │ OPEN │◀────┐
+//	│    └────────┘                                           └──────┘     │
+//	│    all calls pass                         all calls are refused      │
+//	│    and are counted                                   │               │
+//	│                                             OpenFor  │ ±10 %,        │
+//	│                                     and a call comes ▼               │
+//	│  Probes have succeeded                         ┌───────────┐         │
+//	└─────────────────────────────────────────────── │ HALF_OPEN │ ────────┘
+//	                                                 └───────────┘   a probe failed,
+//	                                        up to Probes calls pass  or too many were slow
+//	                                        at once, each on a lease;
+//	                                        the others are refused
+//
+// Calls are counted in a window that slides, in steps of a twentieth of its length, and that empties with time,
+// not only with calls: after a quiet hour the first failure is the only one. The rules are applied when a call
+// fails or is slow; a success never opens the breaker. The outcome [gabion.Ignored] (the caller went away, a policy
+// further in refused) counts nowhere, and gives a probe's place back.
+//
+// A probe that does not end within its lease loses its place to another call. So a probe that hangs cannot keep
+// the breaker half-open for ever.
+//
+// Every admission is stamped with the period that it belongs to. A call that was admitted while the breaker was
+// closed and ends while it is open, half-open, or closed again, changes nothing.
+package breaker

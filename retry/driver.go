@@ -1,0 +1,147 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gabion-io/gabion"
+)
+
+// Why a call that failed was not tried again. The error that says so wraps one of these and the last real error.
+var (
+	// ErrAttempts says that all tries are used up.
+	ErrAttempts = errors.New("no attempts left")
+	// ErrBudget says that too many calls are being retried.
+	ErrBudget = errors.New("retry budget exhausted")
+	// ErrDeadline says that the next try would have come after the deadline.
+	ErrDeadline = errors.New("no time left for another attempt")
+)
+
+// Describe implements [gabion.Policy].
+func (r *Retry) Describe() gabion.Description {
+	return gabion.Description{Kind: "retry", Name: r.settings().Name, Position: gabion.PositionRetry}
+}
+
+// Before implements [gabion.Driver].
+func (r *Retry) Before(_ context.Context, a gabion.Attempt) gabion.Plan {
+	if a.Number == 1 {
+		r.Start(a.Now)
+	}
+	return gabion.Plan{}
+}
+
+// After implements [gabion.Driver].
+func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
+	if a.Outcome == gabion.Success {
+		return gabion.Verdict{}
+	}
+	if a.Outcome == gabion.Ignored {
+		return r.refused(a)
+	}
+	after, hasAfter := askedFor(a.Err)
+	d := r.Decide(a.Now, a.Number, deadlineOf(ctx), after)
+	r.tell(a, d)
+	if d.Again {
+		return gabion.Verdict{Again: true, Wait: d.Wait}
+	}
+	if a.Err == nil || a.Number == 1 && d.Why == WhyAttempts {
+		return gabion.Verdict{} // a failure that is a value, such as an answer with status 503; or nothing was retried
+	}
+	e := r.error(a, reason(d.Why))
+	if hasAfter {
+		e.Until = a.Now + after
+	}
+	return gabion.Verdict{Err: e}
+}
+
+// refused is the end of a call that was refused locally, or that its caller gave up. When an earlier try got as far
+// as a real failure, the error says so.
+func (r *Retry) refused(a gabion.Attempt) gabion.Verdict {
+	if a.Earlier == nil || a.Err == nil {
+		return gabion.Verdict{}
+	}
+	e := r.error(a, a.Err)
+	e.Cause = a.Earlier
+	if refusal, ok := errors.AsType[*gabion.Error](a.Err); ok {
+		e.Until = refusal.Until
+	}
+	return gabion.Verdict{Err: e}
+}
+
+func (r *Retry) error(a gabion.Attempt, why error) *gabion.Error {
+	return &gabion.Error{
+		Policy: "retry", Name: r.settings().Name, Reason: &gaveUp{a.Number, why}, Cause: a.Err,
+	}
+}
+
+// gaveUp is the reason of an error after which there was no other try.
+type gaveUp struct {
+	attempts int
+	why      error
+}
+
+func (g *gaveUp) Error() string {
+	if g.attempts == 1 {
+		return fmt.Sprintf("gave up after 1 attempt: %v", g.why)
+	}
+	return fmt.Sprintf("gave up after %d attempts: %v", g.attempts, g.why)
+}
+
+func (g *gaveUp) Unwrap() error { return g.why }
+
+func reason(why string) error {
+	switch why {
+	case WhyBudget:
+		return ErrBudget
+	case WhyDeadline:
+		return ErrDeadline
+	}
+	return ErrAttempts
+}
+
+func (r *Retry) tell(a gabion.Attempt, d Decision) {
+	config := r.settings()
+	if config.Observer == nil {
+		return
+	}
+	e := gabion.Event{
+		Kind: gabion.EventGaveUp, Policy: "retry", Name: config.Name, At: a.Now,
+		Outcome: a.Outcome, Err: a.Err, Attempt: a.Number, Took: a.Now - a.Entered, Detail: d.Why,
+	}
+	if d.Again {
+		e.Kind = gabion.EventRetry
+	}
+	config.Observer.Observe(e)
+}
+
+func (r *Retry) settings() Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.config
+}
+
+// askedFor is how long err asks to wait: errors of HTTP or gRPC clients that carry a Retry-After say it with this
+// method.
+func askedFor(err error) (time.Duration, bool) {
+	if err == nil {
+		return 0, false
+	}
+	e, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](err)
+	if !ok {
+		return 0, false
+	}
+	after := e.RetryAfter()
+	return after, after > 0
+}
+
+func deadlineOf(ctx context.Context) gabion.Instant {
+	if deadline, ok := ctx.Deadline(); ok {
+		return gabion.InstantOf(deadline)
+	}
+	return 0
+}

@@ -1,0 +1,124 @@
+package retry
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/internal/backoff"
+)
+
+// Retry decides whether a failed call is made again, and when. It is a [gabion.Driver], safe for concurrent use.
+// Make it with [New].
+type Retry struct {
+	random func() float64
+
+	mu         sync.Mutex
+	config     Config // with defaults applied
+	budget     budget
+	retries    uint64
+	overBudget uint64
+}
+
+// Decision says what comes after a failed try.
+type Decision struct {
+	// Again: make the call again, after Wait.
+	Again bool
+	Wait  time.Duration
+	// Why says why not: WhyAttempts, WhyBudget or WhyDeadline; "" with Again.
+	Why string
+}
+
+// The reasons of a [Decision] not to try again.
+const (
+	WhyAttempts = "attempts" // all tries are used up
+	WhyBudget   = "budget"   // too many calls are being retried
+	WhyDeadline = "deadline" // the next try would come too late
+)
+
+// maxWait bounds the wait that a Retry-After can ask for. Who asks for more gets no retry: a call that was not given
+// a deadline must not hang for hours because a server says so.
+const maxWait = time.Minute
+
+// Snapshot is what a retry policy holds at one moment.
+type Snapshot struct {
+	// Budget is how many retries could be made now. It means nothing when the budget is off.
+	Budget float64
+	// Retries is how many have been decided, OverBudget how many were not made for want of budget.
+	Retries, OverBudget uint64
+}
+
+// New makes a retry policy. It fails with what [Config.Validate] says.
+func New(cfg Config) (*Retry, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Retry{random: rand.Float64, config: cfg.withDefaults(), budget: budget{tokens: reserve}}, nil
+}
+
+// Update changes the configuration. What is left of the budget survives. When cfg is impossible, nothing changes.
+func (r *Retry) Update(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.config = cfg.withDefaults()
+	return nil
+}
+
+// Start says that a call begins, which adds to the budget. It is for loops that call [Retry.Decide]
+// themselves; a [gabion.Pipe] does it through Before.
+func (r *Retry) Start(now gabion.Instant) {
+	r.mu.Lock()
+	if r.config.Budget != gabion.Off {
+		r.budget.credit(now, float64(r.config.Budget))
+	}
+	r.mu.Unlock()
+}
+
+// Decide says what comes after the try with this number (1, 2, …) has failed. A decision for another try is
+// charged to the budget at once. deadline is when the call is worth nothing any more, 0: never. retryAfter is how
+// long the one who was called asked to wait, 0: it did not.
+func (r *Retry) Decide(now gabion.Instant, attempt int, deadline gabion.Instant, retryAfter time.Duration) Decision {
+	random := r.random()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if attempt >= r.config.Attempts {
+		return Decision{Why: WhyAttempts}
+	}
+	wait := r.config.Backoff.wait(attempt, random)
+	if retryAfter > maxWait {
+		return Decision{Why: WhyDeadline}
+	}
+	if retryAfter > 0 {
+		wait += retryAfter // the spread on top: many are told the same moment
+	}
+	if deadline != 0 && now+wait >= deadline {
+		return Decision{Why: WhyDeadline}
+	}
+	if r.config.Budget != gabion.Off && !r.budget.charge(now) {
+		r.overBudget++
+		return Decision{Why: WhyBudget}
+	}
+	r.retries++
+	return Decision{Again: true, Wait: wait}
+}
+
+func (b Backoff) wait(attempt int, random float64) time.Duration {
+	bound := backoff.Bound(attempt, b.Initial, b.Max)
+	if b.Jitter == JitterNone {
+		return bound
+	}
+	return backoff.Full(bound, random)
+}
+
+// Snapshot is the state as of now.
+func (r *Retry) Snapshot(now gabion.Instant) Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := r.budget
+	left.melt(now)
+	return Snapshot{Budget: left.tokens, Retries: r.retries, OverBudget: r.overBudget}
+}
