@@ -25,8 +25,9 @@ import (
 // process started. It is always positive, so zero can mean "none". Steps of the wall clock do not touch it.
 type Instant = time.Duration
 
-// epoch lies an hour back so that no reading of [Now] is ever zero.
-var epoch = time.Now().Add(-time.Hour)
+// epoch lies so far back that no reading of [Now] is ever zero or negative: not even in a bubble of
+// testing/synctest, where it is the year 2000.
+var epoch = time.Now().Add(-50 * 365 * 24 * time.Hour)
 
 // Now reads the monotonic clock. Pure cores never call it: their callers pass the reading in.
 func Now() Instant { return time.Since(epoch) }
@@ -77,7 +78,14 @@ func Do[T any](ctx context.Context, p *Pipe, f func(context.Context) (T, error))
 	}
 	start := Now()
 	r := run[T]{pipe: p, caller: ctx, f: f, now: start}
+	returned := false
+	defer func() {
+		if !returned { // a panic or runtime.Goexit is passing through
+			p.ended(Failure, errUnwound, start, Now())
+		}
+	}()
 	v, err := r.step(ctx, 0)
+	returned = true
 	p.ended(r.outcome, err, start, r.now)
 	return v, err
 }

@@ -49,7 +49,7 @@ type Composite interface {
 type Guard interface {
 	Policy
 	// Acquire admits the call or refuses it with an error that satisfies errors.Is(err, ErrRejected). It
-	// may wait until ctx ends, and then says in the ticket how long it did.
+	// may wait until ctx ends, and then says in the ticket how long it did, also when it refuses the call.
 	Acquire(ctx context.Context, now Instant) (Ticket, error)
 	// Done takes the ticket back. It is called exactly once for every admitted call, whatever became of it:
 	// also when the function panicked, and with [Ignored] when a guard further in refused the call.

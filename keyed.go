@@ -16,8 +16,9 @@ type keyed struct {
 }
 
 type keyedPipe struct {
-	key  string
-	pipe *Pipe
+	key string
+	// pipe makes the pipe when it is first asked for, once, and outside of the lock.
+	pipe func() (*Pipe, error)
 }
 
 func newKeyed(bound int) *keyed {
@@ -30,12 +31,19 @@ func (p *Pipe) For(key string) (*Pipe, error) {
 	if p.keys == nil {
 		return nil, errors.New("gabion: Pipe.For needs Config.PerKey")
 	}
-	p.keys.mu.Lock()
-	defer p.keys.mu.Unlock()
-	if known, ok := p.keys.pipes[key]; ok {
-		p.keys.order.MoveToFront(known)
-		return known.Value.(*keyedPipe).pipe, nil
-	}
+	entry := p.keys.entry(p, key)
+	made := false
+	defer func() {
+		if !made { // the next call tries again, also after a panic of PerKey
+			p.keys.forget(entry)
+		}
+	}()
+	pipe, err := entry.Value.(*keyedPipe).pipe()
+	made = err == nil
+	return pipe, err
+}
+
+func (p *Pipe) forKey(key string) (*Pipe, error) {
 	policies, err := p.config.PerKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("policies for key %q: %w", key, err)
@@ -44,12 +52,37 @@ func (p *Pipe) For(key string) (*Pipe, error) {
 	cfg.Policies, cfg.PerKey = policies, nil
 	pipe, err := New(cfg)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("key %q: %w", key, err)
 	}
-	p.keys.pipes[key] = p.keys.order.PushFront(&keyedPipe{key, pipe})
-	if p.keys.order.Len() > p.keys.bound {
-		oldest := p.keys.order.Remove(p.keys.order.Back()).(*keyedPipe)
-		delete(p.keys.pipes, oldest.key)
-	}
+	pipe.key = key
 	return pipe, nil
+}
+
+// entry finds the entry of the key, or makes it, and then forgets the one unused for longest when there are too many.
+func (k *keyed) entry(p *Pipe, key string) *list.Element {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known, ok := k.pipes[key]; ok {
+		k.order.MoveToFront(known)
+		return known
+	}
+	made := k.order.PushFront(&keyedPipe{key, sync.OnceValues(func() (*Pipe, error) { return p.forKey(key) })})
+	k.pipes[key] = made
+	if k.order.Len() > k.bound {
+		k.remove(k.order.Back())
+	}
+	return made
+}
+
+// forget drops an entry whose pipe could not be made.
+func (k *keyed) forget(e *list.Element) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.pipes[e.Value.(*keyedPipe).key] == e {
+		k.remove(e)
+	}
+}
+
+func (k *keyed) remove(e *list.Element) {
+	delete(k.pipes, k.order.Remove(e).(*keyedPipe).key)
 }

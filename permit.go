@@ -8,11 +8,17 @@ import (
 // Permit is the admission of a call that is not a function: a stream, a handler, a worker's job. Give it back
 // with Done exactly once; further calls of Done do nothing.
 type Permit struct {
-	pipe    *Pipe
-	guards  []Guard  // that were passed, outermost first
-	tickets []Ticket // theirs
-	began   Instant
-	done    atomic.Bool
+	pipe   *Pipe
+	passed []passage // outermost first
+	room   [4]passage
+	began  Instant
+	done   atomic.Bool
+}
+
+// passage is a guard that admitted the call, and its ticket.
+type passage struct {
+	guard  Guard
+	ticket Ticket
 }
 
 // Acquire passes the guards of the pipe, outermost first, and may wait in them until ctx ends. Drivers do not
@@ -23,23 +29,43 @@ func (p *Pipe) Acquire(ctx context.Context) (*Permit, error) {
 		return nil, err
 	}
 	permit := &Permit{pipe: p}
-	now := Now()
-	for i := range p.steps {
-		guard := p.steps[i].guard
+	permit.passed = permit.room[:0]
+	entered := Now()
+	now, err := permit.pass(ctx, entered)
+	if err != nil {
+		p.ended(Ignored, err, entered, now)
+		return nil, err
+	}
+	permit.began = now
+	return permit, nil
+}
+
+// pass passes all guards and says when that was done. When it does not get through, also by a panic, it releases
+// those passed before.
+func (m *Permit) pass(ctx context.Context, now Instant) (_ Instant, err error) {
+	through := false
+	defer func() {
+		if !through {
+			m.release(Result{Outcome: Ignored, Err: err, Ended: now})
+		}
+	}()
+	for i := range m.pipe.steps {
+		guard := m.pipe.steps[i].guard
 		if guard == nil {
 			continue
 		}
 		ticket, err := guard.Acquire(ctx, now)
-		if err != nil {
-			permit.release(Result{Outcome: Ignored, Err: err, Ended: now})
-			return nil, err
-		}
 		now += ticket.Waited
-		permit.guards = append(permit.guards, guard)
-		permit.tickets = append(permit.tickets, ticket)
+		if err != nil {
+			if ctx.Err() != nil {
+				now = Now()
+			}
+			return now, err
+		}
+		m.passed = append(m.passed, passage{guard, ticket})
 	}
-	permit.began = now
-	return permit, nil
+	through = true
+	return now, nil
 }
 
 // Done gives the permit back and tells the policies how the call ended. err may be nil.
@@ -54,7 +80,7 @@ func (m *Permit) Done(outcome Outcome, err error) {
 
 // release gives the tickets back, innermost first.
 func (m *Permit) release(r Result) {
-	for i := len(m.tickets) - 1; i >= 0; i-- {
-		m.guards[i].Done(m.tickets[i], r)
+	for i := len(m.passed) - 1; i >= 0; i-- {
+		m.passed[i].guard.Done(m.passed[i].ticket, r)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -35,6 +36,7 @@ type Config struct {
 // Pipe is an immutable sequence of policies. It is safe for concurrent use. Make it with [New].
 type Pipe struct {
 	config Config
+	key    string // of a pipe that For made
 	steps  []step
 	keys   *keyed
 }
@@ -67,9 +69,10 @@ func New(cfg Config) (*Pipe, error) {
 
 func (p *Pipe) add(policies []Policy) error {
 	for i, policy := range policies {
-		switch policy := policy.(type) {
-		case nil:
+		if isNil(policy) {
 			return &FieldError{"policies", fmt.Sprintf("has nil at index %d: was the error of its New ignored?", i)}
+		}
+		switch policy := policy.(type) {
 		case Composite:
 			if err := p.add(policy.Policies()); err != nil {
 				return err
@@ -83,6 +86,15 @@ func (p *Pipe) add(policies []Policy) error {
 		}
 	}
 	return nil
+}
+
+// isNil finds also a nil pointer of a concrete type: what a New that failed returned.
+func isNil(p Policy) bool {
+	if p == nil {
+		return true
+	}
+	v := reflect.ValueOf(p)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // Policies describes what the pipe is made of, in order, outermost first.
@@ -113,7 +125,7 @@ func (p *Pipe) ended(outcome Outcome, err error, began, now Instant) {
 		return
 	}
 	p.config.Observer.Observe(Event{
-		Kind: EventCall, Policy: "pipe", Name: p.config.Name, At: now,
+		Kind: EventCall, Policy: "pipe", Name: p.config.Name, Key: p.key, At: now,
 		Outcome: outcome, Err: err, Took: now - began,
 	})
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// errUnwound is the error that guards and the observer are told when the called function did not return.
+var errUnwound = errors.New("the function panicked or called runtime.Goexit")
+
 // run is one call on its way through a pipe. Steps are entered by recursion, so that every guard has its own
 // deferred release and every driver its own context, without a closure for either.
 type run[T any] struct {
@@ -42,18 +45,21 @@ func (r *run[T]) call(ctx context.Context) (T, error) {
 
 func (r *run[T]) guarded(ctx context.Context, i int, g Guard) (T, error) {
 	ticket, err := g.Acquire(ctx, r.now)
+	r.now += ticket.Waited
 	if err != nil {
+		if ctx.Err() != nil { // it may have waited for as long as that took
+			r.now = Now()
+		}
 		var none T
 		r.outcome = Ignored
 		return none, err
 	}
-	r.now += ticket.Waited
 	outer := r.began
 	r.began = 0
 	returned := false
 	defer func() {
 		if !returned { // a panic or runtime.Goexit is passing through
-			g.Done(ticket, Result{Outcome: Failure, Began: r.began, Ended: Now()})
+			g.Done(ticket, Result{Outcome: Failure, Err: errUnwound, Began: r.began, Ended: Now()})
 		}
 	}()
 	v, err := r.step(ctx, i+1)
@@ -67,6 +73,7 @@ func (r *run[T]) guarded(ctx context.Context, i int, g Guard) (T, error) {
 
 func (r *run[T]) driven(ctx context.Context, i int, d Driver) (T, error) {
 	a := Attempt{Number: 1, Entered: r.now, Now: r.now}
+	failed := false // an earlier run was a Failure
 	for {
 		started := r.now
 		plan := d.Before(ctx, a)
@@ -75,19 +82,31 @@ func (r *run[T]) driven(ctx context.Context, i int, d Driver) (T, error) {
 		a.TimedOut = plan.Timeout > 0 && r.now-started >= plan.Timeout
 		verdict := d.After(ctx, a)
 		if !verdict.Again {
+			if failed && r.outcome == Ignored && r.caller.Err() == nil {
+				r.outcome = Failure // the last run was refused, but the call did say something about the dependency
+			}
 			return r.settled(ctx, v, err, verdict)
 		}
 		r.discard(v, err)
 		if slept := sleep(ctx, verdict.Wait); slept != nil {
-			var none T
-			return none, errors.Join(slept, err)
+			return r.interrupted(slept, err)
+		}
+		if r.outcome == Failure {
+			failed, a.Earlier = true, err
 		}
 		r.now = Now()
-		if a.Outcome == Failure && err != nil {
-			a.Earlier = err
-		}
 		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: r.now, Earlier: a.Earlier}
 	}
+}
+
+// interrupted is the end of a call whose context ended between two runs. The first of them failed with cause.
+func (r *run[T]) interrupted(ended, cause error) (T, error) {
+	r.now = Now()
+	if errors.Is(r.caller.Err(), context.Canceled) {
+		r.outcome = Ignored
+	}
+	var none T
+	return none, errors.Join(ended, cause)
 }
 
 // planned runs what stands at place i and further in, once, the way that plan says.
@@ -127,6 +146,7 @@ func (r *run[T]) replaced(ctx context.Context, verdict Verdict, cause error) (T,
 	}
 	v, ok := value.(T)
 	if !ok && value != nil {
+		r.outcome = Failure
 		return none, errors.Join(fmt.Errorf("gabion: the replacement is a %T, but the caller of Do expects a %T", value, none), cause)
 	}
 	r.outcome = Success

@@ -145,7 +145,7 @@ func (c *core) count(r gabion.Result) turn {
 // verdict says why the breaker has to open, "" when it has not.
 func (c *core) verdict(now gabion.Instant) string {
 	if c.rules.Consecutive != gabion.Off && c.streak >= c.rules.Consecutive {
-		return fmt.Sprintf("%d failures in a row", c.streak)
+		return fmt.Sprintf("failures in a row: %d", c.streak)
 	}
 	n := c.calls.Counts(now)
 	if n.Calls < c.rules.MinCalls {
@@ -179,7 +179,7 @@ func (c *core) judge(r gabion.Result) turn {
 	if reaches(c.slow, c.passed, c.rules.SlowRate) {
 		return c.become(Open, r.Ended, fmt.Sprintf("%d of %d probes were slow", c.slow, c.passed), nil)
 	}
-	return c.become(Closed, r.Ended, fmt.Sprintf("%d probes succeeded", c.passed), nil)
+	return c.become(Closed, r.Ended, fmt.Sprintf("probes that succeeded: %d", c.passed), nil)
 }
 
 func (c *core) isSlow(r gabion.Result) bool {

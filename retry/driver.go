@@ -37,7 +37,7 @@ func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 	if a.Outcome == gabion.Success {
 		return gabion.Verdict{}
 	}
-	if a.Outcome == gabion.Ignored {
+	if a.Outcome == gabion.Ignored || errors.Is(a.Err, gabion.ErrRejected) {
 		return r.refused(a)
 	}
 	after, hasAfter := askedFor(a.Err)
