@@ -11,6 +11,8 @@ const (
 	reserve = 10
 	// memory is the time in which what is above the reserve melts away (to a third).
 	memory = 10 * time.Second
+	// grain forgives what adding up fractions loses: five fifths are a token.
+	grain = 1e-6
 )
 
 // budget is the bucket of tokens. It has no clock and no lock.
@@ -42,9 +44,9 @@ func (b *budget) credit(now gabion.Instant, share float64) {
 // charge takes a token for a retry, when there is one.
 func (b *budget) charge(now gabion.Instant) bool {
 	b.melt(now)
-	if b.tokens < 1 {
+	if b.tokens < 1-grain {
 		return false
 	}
-	b.tokens--
+	b.tokens = max(0, b.tokens-1)
 	return true
 }

@@ -1,0 +1,385 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/retry"
+)
+
+var errDown = errors.New("connection refused")
+
+func newRetry(t testing.TB, cfg retry.Config) *retry.Retry {
+	t.Helper()
+	r, err := retry.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func newPipe(t testing.TB, cfg gabion.Config, policies ...gabion.Policy) *gabion.Pipe {
+	t.Helper()
+	cfg.Policies = policies
+	p, err := gabion.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// events keeps what it is told.
+type events []gabion.Event
+
+func (all *events) Observe(e gabion.Event) { *all = append(*all, e) }
+
+func (all *events) String() string {
+	var b strings.Builder
+	for _, e := range *all {
+		fmt.Fprintf(&b, "%s %s %d %s;", e.Kind, e.Name, e.Attempt, e.Detail)
+	}
+	return b.String()
+}
+
+func TestRetriesUntilSuccess(t *testing.T) {
+	for _, test := range []struct {
+		attempts int
+		ok       bool // the twin with one attempt fails
+	}{{1, false}, {2, false}, {3, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Attempts: test.attempts}))
+			v, err := gabion.Do(t.Context(), pipe, func(context.Context) (int, error) {
+				if calls++; calls < 3 {
+					return 0, errDown
+				}
+				return 42, nil
+			})
+			if (err == nil) != test.ok || test.ok && v != 42 || calls != test.attempts {
+				t.Errorf("%d attempts: %d, %v after %d calls", test.attempts, v, err, calls)
+			}
+		})
+	}
+}
+
+func TestGivingUpSaysHowOftenAndWhyAndKeepsTheCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told events
+		pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Name: "catalog", Observer: &told}))
+		calls := 0
+		err := pipe.Run(t.Context(), func(context.Context) error {
+			calls++
+			return fmt.Errorf("try %d: %w", calls, errDown)
+		})
+		if calls != 3 || !errors.Is(err, errDown) || !errors.Is(err, retry.ErrAttempts) {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+		if errors.Is(err, gabion.ErrRejected) {
+			t.Errorf("%v: is a refusal, but the dependency was called", err)
+		}
+		want := `retry "catalog": gave up after 3 attempts: no attempts left; last error: try 3: connection refused`
+		if err.Error() != want {
+			t.Errorf("text %q, want %q", err, want)
+		}
+		if got := told.String(); got != "retry catalog 1 ;retry catalog 2 ;gave_up catalog 3 attempts;" {
+			t.Errorf("told of %s", got)
+		}
+	})
+}
+
+func TestOneAttemptLeavesTheErrorAlone(t *testing.T) {
+	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Attempts: 1}))
+	if err := pipe.Run(t.Context(), func(context.Context) error { return errDown }); err != errDown {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFullJitterByDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{
+			Attempts: 2, Backoff: retry.Backoff{Initial: time.Second, Max: time.Second}, Budget: gabion.Off,
+		}))
+		var waits []time.Duration
+		for range 200 {
+			start := time.Now()
+			pipe.Run(t.Context(), func(context.Context) error { return errDown })
+			waits = append(waits, time.Since(start))
+		}
+		var low, high int
+		for _, w := range waits {
+			switch {
+			case w < 0 || w >= time.Second:
+				t.Fatalf("waited %v, want less than 1s", w)
+			case w < 250*time.Millisecond:
+				low++
+			case w > 750*time.Millisecond:
+				high++
+			}
+		}
+		if low < 20 || high < 20 {
+			t.Errorf("of 200 waits %d are in the first quarter and %d in the last, want about 50", low, high)
+		}
+	})
+}
+
+// pleaseWait is an error that carries a Retry-After.
+type pleaseWait time.Duration
+
+func (p pleaseWait) Error() string             { return "too busy" }
+func (p pleaseWait) RetryAfter() time.Duration { return time.Duration(p) }
+
+func TestRetryAfterOfAnErrorIsHonoured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Attempts: 2}))
+		start := time.Now()
+		calls := 0
+		err := pipe.Run(t.Context(), func(context.Context) error {
+			if calls++; calls == 1 {
+				return fmt.Errorf("answer: %w", pleaseWait(7*time.Second))
+			}
+			return nil
+		})
+		if took := time.Since(start); err != nil || took < 7*time.Second || took > 7*time.Second+10*time.Millisecond {
+			t.Errorf("%v after %v, want success after 7s and a bit", err, took)
+		}
+	})
+}
+
+func TestRetryAfterBeyondTheDeadlineFailsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		err := pipe.Run(ctx, func(context.Context) error { return pleaseWait(7 * time.Second) })
+		e, ok := errors.AsType[*gabion.Error](err)
+		if !ok || !errors.Is(err, retry.ErrDeadline) || e.RetryAfter() != 7*time.Second || time.Since(start) != 0 {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestAFailureThatIsAValueIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var discarded []any
+		pipe := newPipe(t, gabion.Config{
+			Classify: func(v any, _ error) gabion.Outcome {
+				if v.(int) >= 500 {
+					return gabion.Failure
+				}
+				return gabion.Success
+			},
+			Discard: func(v any) { discarded = append(discarded, v) },
+		}, newRetry(t, retry.Config{}))
+		status := 500
+		v, err := gabion.Do(t.Context(), pipe, func(context.Context) (int, error) { status++; return status, nil })
+		if v != 503 || err != nil || fmt.Sprint(discarded) != "[501 502]" {
+			t.Errorf("got %d, %v; discarded %v", v, err, discarded)
+		}
+	})
+}
+
+// gate is a guard that refuses calls from a number on.
+type gate struct{ admits, asked int }
+
+var errGate = gabion.Rejection("shut")
+
+func (g *gate) Describe() gabion.Description {
+	return gabion.Description{Kind: "gate", Position: gabion.PositionBreaker}
+}
+
+func (g *gate) Acquire(context.Context, gabion.Instant) (gabion.Ticket, error) {
+	if g.asked++; g.asked > g.admits {
+		return gabion.Ticket{}, &gabion.Error{Policy: "gate", Reason: errGate, Until: gabion.Now() + time.Minute}
+	}
+	return gabion.Ticket{}, nil
+}
+
+func (g *gate) Done(gabion.Ticket, gabion.Result) {}
+
+func TestRefusalOfALaterTryKeepsTheFailureBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var outcome gabion.Outcome
+		told := gabion.ObserverFunc(func(e gabion.Event) { outcome = e.Outcome })
+		g := &gate{admits: 1}
+		pipe := newPipe(t, gabion.Config{Observer: told}, newRetry(t, retry.Config{Name: "catalog"}), g)
+		err := pipe.Run(t.Context(), func(context.Context) error { return errDown })
+		for _, want := range []error{errDown, errGate, gabion.ErrRejected} {
+			if !errors.Is(err, want) {
+				t.Errorf("%v: is not %v", err, want)
+			}
+		}
+		if g.asked != 2 {
+			t.Errorf("asked %d times, want 2", g.asked)
+		}
+		if e, ok := errors.AsType[*gabion.Error](err); !ok || e.Policy != "retry" || e.RetryAfter() != time.Minute {
+			t.Errorf("got %v", err)
+		}
+		if !strings.Contains(err.Error(), "gave up after 2 attempts: gate: shut") {
+			t.Errorf("text %q", err)
+		}
+		if outcome != gabion.Failure {
+			t.Errorf("the call counts as %v, but its first try has failed", outcome)
+		}
+	})
+}
+
+func TestTrap10NoWaitPastTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{
+			Backoff: retry.Backoff{Initial: 5 * time.Second, Max: 5 * time.Second, Jitter: retry.JitterNone},
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		err := pipe.Run(ctx, func(context.Context) error { return errDown })
+		if !errors.Is(err, errDown) || !errors.Is(err, retry.ErrDeadline) || time.Since(start) != 0 {
+			t.Errorf("%v after %v, want it at once, with the cause", err, time.Since(start))
+		}
+		if !strings.Contains(err.Error(), "gave up after 1 attempt: no time left") {
+			t.Errorf("text %q", err)
+		}
+	})
+}
+
+func TestTrap12RefusalsAreNotRetried(t *testing.T) {
+	g := &gate{}
+	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}), g)
+	err := pipe.Run(t.Context(), func(context.Context) error { t.Error("called"); return nil })
+	if !errors.Is(err, errGate) || g.asked != 1 {
+		t.Errorf("%v after %d questions, want 1", err, g.asked)
+	}
+	// The refusal of another pipe within is one as well.
+	calls := 0
+	outer := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
+	err = outer.Run(t.Context(), func(ctx context.Context) error {
+		calls++
+		return pipe.Run(ctx, func(context.Context) error { return nil })
+	})
+	if !errors.Is(err, errGate) || calls != 1 {
+		t.Errorf("%v after %d calls, want 1", err, calls)
+	}
+}
+
+func TestTrap13BudgetsBoundNestedRetries(t *testing.T) {
+	bottom := func(budget gabion.Share) (calls int) {
+		synctest.Test(t, func(t *testing.T) {
+			work := func(context.Context) error { calls++; return errDown }
+			for range 3 {
+				pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Budget: budget}))
+				inner := work
+				work = func(ctx context.Context) error { return pipe.Run(ctx, inner) }
+			}
+			for range 1000 {
+				work(t.Context())
+			}
+		})
+		return calls
+	}
+	// Without budgets three layers of three tries are 27 calls for one.
+	if n := bottom(gabion.Off); n != 27000 {
+		t.Errorf("%d calls without budgets, want 27000", n)
+	}
+	if n := bottom(0.1); n > 1000*1.1*1.1*1.1+40 {
+		t.Errorf("%d calls with budgets of 10 %%", n)
+	}
+}
+
+func TestTrap14ExhaustedBudgetKeepsTheCauseAndDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told events
+		r := newRetry(t, retry.Config{
+			Backoff:  retry.Backoff{Initial: time.Hour, Max: time.Hour, Jitter: retry.JitterNone},
+			Observer: &told,
+		})
+		for r.Decide(gabion.Now(), 1, 0, 0).Again {
+		}
+		pipe := newPipe(t, gabion.Config{}, r)
+		start := time.Now()
+		err := pipe.Run(t.Context(), func(context.Context) error { return errDown })
+		if !errors.Is(err, errDown) || !errors.Is(err, retry.ErrBudget) || time.Since(start) != 0 {
+			t.Errorf("%v after %v, want it at once, with the cause", err, time.Since(start))
+		}
+		if got := told.String(); got != "gave_up  1 budget;" {
+			t.Errorf("told of %s", got)
+		}
+		if s := r.Snapshot(gabion.Now()); s.OverBudget != 2 || s.Retries != 10 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestTrap33BudgetHoldsForSimultaneousFailures(t *testing.T) {
+	for _, takes := range []time.Duration{0, 20 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRetry(t, retry.Config{})
+			pipe := newPipe(t, gabion.Config{}, r)
+			for range 1000 {
+				go pipe.Run(t.Context(), func(context.Context) error {
+					time.Sleep(takes)
+					return errDown
+				})
+			}
+			synctest.Wait()
+			time.Sleep(time.Minute)
+			if s := r.Snapshot(gabion.Now()); s.Retries > 200+10 || s.Retries < 150 {
+				t.Errorf("calls of %v: %d retries, want about 200 and at most 210", takes, s.Retries)
+			}
+		})
+	}
+}
+
+func TestCallerWhoCancelsIsNotRetried(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
+	err := pipe.Run(ctx, func(ctx context.Context) error { calls++; cancel(); return ctx.Err() })
+	if err != context.Canceled || calls != 1 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
+}
+
+func TestCancellingDuringTheWaitEndsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var outcome gabion.Outcome
+		told := gabion.ObserverFunc(func(e gabion.Event) { outcome = e.Outcome })
+		pipe := newPipe(t, gabion.Config{Observer: told}, newRetry(t, retry.Config{
+			Backoff: retry.Backoff{Initial: time.Hour, Max: time.Hour, Jitter: retry.JitterNone},
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		err := pipe.Run(ctx, func(context.Context) error { return errDown })
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, errDown) || time.Since(start) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		if outcome != gabion.Ignored {
+			t.Errorf("counts as %v, want ignored", outcome)
+		}
+	})
+}
+
+func TestNoAllocations(t *testing.T) {
+	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
+	ctx := t.Context()
+	call := func(context.Context) (int, error) { return 1, nil }
+	if n := testing.AllocsPerRun(1000, func() { gabion.Do(ctx, pipe, call) }); n != 0 {
+		t.Errorf("%v allocations for a success", n)
+	}
+}
+
+func BenchmarkSuccess(b *testing.B) {
+	pipe := newPipe(b, gabion.Config{}, newRetry(b, retry.Config{}))
+	ctx := b.Context()
+	for b.Loop() {
+		if _, err := gabion.Do(ctx, pipe, func(context.Context) (int, error) { return 1, nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
