@@ -243,31 +243,75 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// TestStalledUpload: a client that stops sending its body does not hold up what ends the attempt.
+// TestStalledUpload: whatever ends an attempt does not wait for a client that stopped sending its body.
 func TestStalledUpload(t *testing.T) {
 	tests := []struct {
 		name  string
-		serve func(c net.Conn)
+		serve func(c net.Conn, end <-chan struct{})
+		first io.Reader // what comes before the client stops
 		kind  Kind
 	}{
-		{"timeout", waitClose, Timeout},
-		{"reset", func(c net.Conn) { readHead(c); reset(c) }, Reset},
+		{"the endpoint takes nothing", func(_ net.Conn, end <-chan struct{}) { <-end }, io.LimitReader(endless{}, 32<<20), Timeout},
+		{"deadline", func(c net.Conn, _ <-chan struct{}) { waitClose(c) }, strings.NewReader("abc"), Timeout},
+		{"reset", func(c net.Conn, _ <-chan struct{}) { readHead(c); reset(c) }, strings.NewReader("abc"), Reset},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			transport := to(t, "http", raw(t, func(c net.Conn, _ int) { test.serve(c) }))
+			end := make(chan struct{})
+			transport := to(t, "http", raw(t, func(c net.Conn, _ int) { test.serve(c, end) }))
+			t.Cleanup(func() { close(end) })
 			x := newExchange(t, "POST", "/")
-			x.Request.Length = 1 << 20
+			x.Request.Length = 64 << 20
 			timeout := long
-			if test.kind == Timeout {
+			switch test.name {
+			case "deadline":
+				ctx, cancel := context.WithTimeout(t.Context(), short)
+				defer cancel()
+				x.Context = ctx
+			case "the endpoint takes nothing":
 				timeout = short
 			}
-			_, failure := send(t, transport, x, Attempt{Stream: stall(t, "abc"), Timeout: timeout})
+			_, failure := send(t, transport, x, Attempt{Stream: io.MultiReader(test.first, stall(t, "")), Timeout: timeout})
 			if failure == nil || failure.Kind != test.kind || !failure.Sent {
 				t.Fatalf("got %v, must be %v", failure, test.kind)
 			}
 		})
 	}
+}
+
+// TestSlowClient: the time of an attempt is the endpoint's; a client may take longer to send a body and to take one.
+func TestSlowClient(t *testing.T) {
+	transport := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, strings.Repeat("a", 8<<20))
+	})
+	x := newExchange(t, "POST", "/")
+	x.Request.Length = 6
+	const timeout = 5 * short
+	pause := func() { <-time.After(2 * timeout) }
+	r, failure := send(t, transport, x, Attempt{Stream: io.MultiReader(strings.NewReader("abc"), pausing(pause), strings.NewReader("def")), Timeout: timeout})
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	r.Extend(timeout)
+	if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	pause()
+	if n := len(mustRead(t, r)); n != 8<<20-1 {
+		t.Errorf("read %d bytes", n)
+	}
+	if w := r.Waited(); w > timeout {
+		t.Errorf("the endpoint was waited for %v", w)
+	}
+}
+
+// pausing is a body that takes a while to give nothing.
+type pausing func()
+
+func (p pausing) Read([]byte) (int, error) {
+	p()
+	return 0, io.EOF
 }
 
 // TestBrokenUpload: when the client's body breaks off it is not the endpoint's fault, and the endpoint does not take

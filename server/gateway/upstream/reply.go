@@ -7,12 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 )
 
 // Reply is an endpoint's answer and the attempt that brought it.
 type Reply struct {
 	exchange.Answer
+	// Head is how long the endpoint took to the head of the answer.
+	Head time.Duration
 	// Sends is how often the request was sent: more than once when a connection from the pool was closed by the
 	// endpoint before it took the request, and the request could be sent again.
 	Sends int
@@ -23,6 +26,7 @@ type Reply struct {
 func (a *attempt) answered(r *http.Response) *Reply {
 	a.reply = Reply{
 		Answer: exchange.Answer{Status: r.StatusCode, Header: exchange.Fields(r.Header), Length: r.ContentLength},
+		Head:   gabion.Now() - a.began,
 		Sends:  a.count,
 		try:    a,
 	}
@@ -51,28 +55,11 @@ func (a *attempt) answered(r *http.Response) *Reply {
 	return &a.reply
 }
 
-// Extend gives the rest of the answer this long from now, in place of what is left of the attempt's time; 0: no bound.
-// An attempt whose time is over stays over.
-func (r *Reply) Extend(d time.Duration) {
-	a := r.try
-	if a.freed || a.ctx.Err() != nil {
-		return
-	}
-	switch {
-	case d <= 0:
-		if a.timer != nil {
-			a.timer.Stop()
-		}
-	case a.timer == nil:
-		a.timer = time.AfterFunc(d, a.expire)
-	default:
-		a.timer.Reset(d)
-	}
-}
-
 // Read reads the answer's body. Its errors are io.EOF at the true end and else an [Error].
 func (a *attempt) Read(p []byte) (int, error) {
+	a.clock.wait()
 	n, err := a.body.Read(p)
+	a.clock.got()
 	if err == nil {
 		return n, nil
 	}
@@ -89,11 +76,30 @@ func (a *attempt) Read(p []byte) (int, error) {
 	return n, known
 }
 
-// Close ends the reading of the body. Before its end this closes the connection.
+// Close ends the reading of the body, at once when another goroutine is in the middle of it. Before the body's end
+// this closes the connection.
 func (a *attempt) Close() error {
 	err := a.body.Close()
 	a.free()
 	return err
+}
+
+// discardTime and discardSize bound what is done to keep the connection of an answer that nobody wants.
+const discardTime, discardSize = 10 * time.Millisecond, 64 << 10
+
+// Discard ends an answer that is not passed on.
+func (r *Reply) Discard() {
+	if r.Conn != nil {
+		_ = r.Conn.Close() // it is given up
+	}
+	if r.Body == nil {
+		return
+	}
+	if r.Length <= discardSize {
+		r.Extend(discardTime)
+		_, _ = io.CopyN(io.Discard, r.Body, discardSize+1) // when it does not come to the end, the connection is closed
+	}
+	_ = r.Body.Close() // it is given up
 }
 
 // changed is the connection to an endpoint after a change of protocols.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 )
 
@@ -23,8 +24,8 @@ const maxInformational = 16
 type Attempt struct {
 	// Number counts the attempts of the exchange at this service: 1, 2, ….
 	Number int
-	// Timeout bounds the attempt from now to the head of the answer, and to what [Reply.Extend] says from then on; 0:
-	// no bound.
+	// Timeout bounds the attempt from now until [Reply.Extend] gives another time; 0: no bound. While Stream is sent it
+	// bounds each time that the endpoint lets wait, not the whole.
 	Timeout time.Duration
 	// Remaining is what is left of the deadline of the exchange, for the endpoint to know; 0: there is none.
 	Remaining time.Duration
@@ -43,8 +44,9 @@ type attempt struct {
 	x         *exchange.Exchange
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	timer     *time.Timer // nil: no bound
-	upload    *upload     // nil when the body is not streamed
+	began     gabion.Instant
+	clock     clock
+	upload    *upload // nil when the body is not streamed
 	trace     httptrace.ClientTrace
 
 	// conn is the connection that is used, nil when requests share it; count is how many were tried, which is more than
@@ -60,7 +62,6 @@ type attempt struct {
 
 	reply Reply
 	body  io.ReadCloser
-	freed bool
 }
 
 // Send sends the request of x once and waits for the head of the answer. Exactly one of the results is nil. The reply's
@@ -71,9 +72,9 @@ func (t *Transport) Send(ctx context.Context, x *exchange.Exchange, a Attempt) (
 	try.trace.Got1xxResponse = try.inform
 	ctx, try.cancel = context.WithCancelCause(ctx)
 	try.ctx = ctx
-	if a.Timeout > 0 {
-		try.timer = time.AfterFunc(a.Timeout, try.expire)
-	}
+	try.clock.expire = try.expire
+	try.began = gabion.Now()
+	try.clock.start(a.Timeout)
 	r := t.request(httptrace.WithClientTrace(ctx, &try.trace), try, &a)
 	engine := t.main
 	if x.Request.Upgrade != "" {
@@ -111,7 +112,7 @@ func (t *Transport) request(ctx context.Context, try *attempt, a *Attempt) *http
 		r.Body, r.ContentLength = p, int64(len(a.Payload))
 		delete(r.Header, "Expect") // the body is here already
 	case a.Stream != nil && a.Payload == nil:
-		try.upload = &upload{source: a.Stream, trailer: source.Trailer}
+		try.upload = &upload{source: a.Stream, trailer: source.Trailer, clock: &try.clock}
 		r.Body, r.ContentLength = try.upload, source.Length
 		if source.Trailer != nil {
 			r.Trailer = announced(source.Header)
@@ -207,13 +208,8 @@ func (a *attempt) failure(err error) *Error {
 
 // free releases what the attempt holds. The connection is back in the pool already, or must be closed.
 func (a *attempt) free() {
-	if a.freed {
-		return
+	if a.clock.stop() {
+		a.cancel(errReleased)
+		a.transport.ended()
 	}
-	a.freed = true
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	a.cancel(errReleased)
-	a.transport.ended()
 }

@@ -29,6 +29,7 @@ type upload struct {
 	source  io.Reader
 	trailer func() exchange.Header // of the client, after source has ended; may be nil
 	sent    http.Header            // what of it is sent
+	clock   *clock                 // of the attempt
 
 	mu     sync.Mutex
 	read   *io.PipeReader
@@ -42,7 +43,10 @@ func (u *upload) Read(p []byte) (int, error) {
 	if read == nil {
 		return 0, errBodyClosed
 	}
-	return read.Read(p)
+	u.clock.pause()
+	n, err := read.Read(p)
+	u.clock.run()
+	return n, err
 }
 
 func (u *upload) start() *io.PipeReader {
