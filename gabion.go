@@ -77,14 +77,14 @@ func Do[T any](ctx context.Context, p *Pipe, f func(context.Context) (T, error))
 		return none, err
 	}
 	start := Now()
-	r := run[T]{pipe: p, caller: ctx, f: f, now: start}
+	r := run{pipe: p, caller: ctx, now: start}
 	returned := false
 	defer func() {
 		if !returned { // a panic or runtime.Goexit is passing through
 			p.ended(Failure, errUnwound, start, Now())
 		}
 	}()
-	v, err := r.step(ctx, 0)
+	v, err := enter(ctx, &r, 0, f)
 	returned = true
 	p.ended(r.outcome, err, start, r.now)
 	return v, err

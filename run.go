@@ -1,6 +1,7 @@
 package gabion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,39 +12,39 @@ import (
 var errUnwound = errors.New("the function panicked or called runtime.Goexit")
 
 // run is one call on its way through a pipe. Steps are entered by recursion, so that every guard has its own
-// deferred release and every driver its own context, without a closure for either.
-type run[T any] struct {
+// deferred release and every driver its own context, without a closure for either. The called function is handed
+// down and not kept here: what is kept beside a context escapes to the heap.
+type run struct {
 	pipe    *Pipe
 	caller  context.Context
-	f       func(context.Context) (T, error)
 	now     Instant
-	began   Instant // when f first ran within the innermost entered guard, 0 before
+	began   Instant // when the function first ran within the innermost entered guard, 0 before
 	outcome Outcome
 }
 
-// step runs what stands at place i and everything further in.
-func (r *run[T]) step(ctx context.Context, i int) (T, error) {
+// enter runs what stands at place i and everything further in.
+func enter[T any](ctx context.Context, r *run, i int, f func(context.Context) (T, error)) (T, error) {
 	if i == len(r.pipe.steps) {
-		return r.call(ctx)
+		return call(ctx, r, f)
 	}
 	if s := &r.pipe.steps[i]; s.guard != nil {
-		return r.guarded(ctx, i, s.guard)
+		return guarded(ctx, r, i, s.guard, f)
 	}
-	return r.driven(ctx, i, r.pipe.steps[i].driver)
+	return driven(ctx, r, i, r.pipe.steps[i].driver, f)
 }
 
-func (r *run[T]) call(ctx context.Context) (T, error) {
+func call[T any](ctx context.Context, r *run, f func(context.Context) (T, error)) (T, error) {
 	r.outcome = Failure // stands when f panics
 	if r.began == 0 {
 		r.began = r.now
 	}
-	v, err := r.f(ctx)
+	v, err := f(ctx)
 	r.now = Now()
 	r.outcome = classify(r.pipe, r.caller, v, err)
 	return v, err
 }
 
-func (r *run[T]) guarded(ctx context.Context, i int, g Guard) (T, error) {
+func guarded[T any](ctx context.Context, r *run, i int, g Guard, f func(context.Context) (T, error)) (T, error) {
 	ticket, err := g.Acquire(ctx, r.now)
 	r.now += ticket.Waited
 	if err != nil {
@@ -62,7 +63,7 @@ func (r *run[T]) guarded(ctx context.Context, i int, g Guard) (T, error) {
 			g.Done(ticket, Result{Outcome: Failure, Err: errUnwound, Began: r.began, Ended: Now()})
 		}
 	}()
-	v, err := r.step(ctx, i+1)
+	v, err := enter(ctx, r, i+1, f)
 	returned = true
 	g.Done(ticket, Result{Outcome: r.outcome, Err: err, Began: r.began, Ended: r.now})
 	if outer != 0 {
@@ -71,13 +72,13 @@ func (r *run[T]) guarded(ctx context.Context, i int, g Guard) (T, error) {
 	return v, err
 }
 
-func (r *run[T]) driven(ctx context.Context, i int, d Driver) (T, error) {
+func driven[T any](ctx context.Context, r *run, i int, d Driver, f func(context.Context) (T, error)) (T, error) {
 	a := Attempt{Number: 1, Entered: r.now, Now: r.now}
 	failed := false // an earlier run was a Failure
 	for {
 		started := r.now
 		plan := d.Before(ctx, a)
-		v, err := r.planned(ctx, i+1, plan)
+		v, err := planned(ctx, r, i+1, plan, f)
 		a.Now, a.Outcome, a.Err = r.now, r.outcome, err
 		a.TimedOut = plan.Timeout > 0 && r.now-started >= plan.Timeout
 		verdict := d.After(ctx, a)
@@ -85,14 +86,16 @@ func (r *run[T]) driven(ctx context.Context, i int, d Driver) (T, error) {
 			if failed && r.outcome == Ignored && r.caller.Err() == nil {
 				r.outcome = Failure // the last run was refused, but the call did say something about the dependency
 			}
-			return r.settled(ctx, v, err, verdict)
+			return settled(ctx, r, v, err, verdict)
 		}
-		r.discard(v, err)
+		discard(r, v, err)
 		if slept := sleep(ctx, verdict.Wait); slept != nil {
-			return r.interrupted(slept, err)
+			var none T
+			return none, r.interrupted(slept, err)
 		}
 		if r.outcome == Failure {
-			failed, a.Earlier = true, err
+			failed = true
+			a.Earlier = cmp.Or(err, a.Earlier)
 		}
 		r.now = Now()
 		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: r.now, Earlier: a.Earlier}
@@ -100,33 +103,32 @@ func (r *run[T]) driven(ctx context.Context, i int, d Driver) (T, error) {
 }
 
 // interrupted is the end of a call whose context ended between two runs. The first of them failed with cause.
-func (r *run[T]) interrupted(ended, cause error) (T, error) {
+func (r *run) interrupted(ended, cause error) error {
 	r.now = Now()
 	if errors.Is(r.caller.Err(), context.Canceled) {
 		r.outcome = Ignored
 	}
-	var none T
-	return none, errors.Join(ended, cause)
+	return errors.Join(ended, cause)
 }
 
 // planned runs what stands at place i and further in, once, the way that plan says.
-func (r *run[T]) planned(ctx context.Context, i int, plan Plan) (T, error) {
+func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(context.Context) (T, error)) (T, error) {
 	if plan.Timeout > 0 {
 		bounded, cancel := context.WithTimeout(ctx, plan.Timeout)
 		defer cancel()
 		ctx = bounded
 	}
-	return r.step(ctx, i)
+	return enter(ctx, r, i, f)
 }
 
 // settled is the end of a driven run that is not repeated.
-func (r *run[T]) settled(ctx context.Context, v T, err error, verdict Verdict) (T, error) {
+func settled[T any](ctx context.Context, r *run, v T, err error, verdict Verdict) (T, error) {
 	if verdict.Replace != nil {
-		r.discard(v, err)
-		return r.replaced(ctx, verdict, err)
+		discard(r, v, err)
+		return replaced[T](ctx, r, verdict, err)
 	}
 	if verdict.Err != nil {
-		r.discard(v, err)
+		discard(r, v, err)
 		var none T
 		if r.outcome == Success {
 			r.outcome = Failure
@@ -137,7 +139,7 @@ func (r *run[T]) settled(ctx context.Context, v T, err error, verdict Verdict) (
 }
 
 // replaced is the result that stands in for a failed run.
-func (r *run[T]) replaced(ctx context.Context, verdict Verdict, cause error) (T, error) {
+func replaced[T any](ctx context.Context, r *run, verdict Verdict, cause error) (T, error) {
 	var none T
 	value, err := verdict.Replace(ctx, cause)
 	r.now = Now()
@@ -153,7 +155,7 @@ func (r *run[T]) replaced(ctx context.Context, verdict Verdict, cause error) (T,
 	return v, nil
 }
 
-func (r *run[T]) discard(v T, err error) {
+func discard[T any](r *run, v T, err error) {
 	if r.pipe.config.Discard != nil && err == nil {
 		r.pipe.config.Discard(v)
 	}
