@@ -1,6 +1,9 @@
 package bulkhead
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -18,4 +21,30 @@ type Config struct {
 	Wait time.Duration `yaml:"wait" json:"wait" default:"50ms"`
 	// Observer is told of refusals.
 	Observer gabion.Observer `yaml:"-" json:"-"`
+}
+
+// Validate returns all problems of the configuration, each a [*gabion.FieldError], joined.
+func (c Config) Validate() error {
+	var problems []error
+	problem := func(field, format string, args ...any) {
+		problems = append(problems, &gabion.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if c.Concurrency < 0 {
+		problem("concurrency", "is %d, must be positive (0 means the default)", c.Concurrency)
+	}
+	if c.Queue < 0 && c.Queue != gabion.Off {
+		problem("queue", "is %d, must be positive or off", c.Queue)
+	}
+	if c.Wait < 0 {
+		problem("wait", "is %v, must be positive (0 means the default)", c.Wait)
+	}
+	return errors.Join(problems...)
+}
+
+// withDefaults is the configuration with every zero value replaced. No queue is a Queue of 0.
+func (c Config) withDefaults() Config {
+	c.Concurrency = cmp.Or(c.Concurrency, 100)
+	c.Queue = max(c.Queue, 0)
+	c.Wait = cmp.Or(c.Wait, 50*time.Millisecond)
+	return c
 }

@@ -39,7 +39,8 @@ func Func(name string, serve func(ctx context.Context, cause error) (any, error)
 	return Handler{name: name, serve: serve}
 }
 
-// Value is an alternative that always answers v, which must have the type that the caller of [gabion.Do] expects.
+// Value is an alternative that always answers v, which must have the type that the caller of [gabion.Do] expects. All
+// callers get the same v: they must not change what it points to.
 func Value(name string, v any) Handler {
 	return Func(name, func(context.Context, error) (any, error) { return v, nil })
 }
@@ -121,7 +122,7 @@ func (s *settings) acts(ctx context.Context, a gabion.Attempt) bool {
 
 // serve asks one alternative after the other.
 func (f *Fallback) serve(ctx context.Context, s *settings, cause error) (any, error) {
-	all := []error{cause}
+	all := cause
 	for _, h := range s.handlers {
 		v, err := h.serve(ctx, cause)
 		if err == nil {
@@ -129,10 +130,18 @@ func (f *Fallback) serve(ctx context.Context, s *settings, cause error) (any, er
 			s.observe(gabion.Event{Kind: gabion.EventFallback, Detail: h.name, Err: cause})
 			return v, nil
 		}
-		all = append(all, fmt.Errorf("%s: %w", h.name, err))
+		all = also(all, h.name, err)
 	}
 	f.exhausted.Add(1)
-	return nil, &gabion.Error{Policy: "fallback", Name: f.name, Reason: ErrExhausted, Cause: errors.Join(all...)}
+	return nil, &gabion.Error{Policy: "fallback", Name: f.name, Reason: ErrExhausted, Cause: all}
+}
+
+// also is the error of the call and of the alternatives so far, and that of one more, in one line.
+func also(all error, name string, err error) error {
+	if all == nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return fmt.Errorf("%w; %s: %w", all, name, err)
 }
 
 func (s *settings) observe(e gabion.Event) {

@@ -1,0 +1,65 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+
+	"github.com/gabion-io/gabion"
+)
+
+// usageWindow is the time that [Usage] covers.
+const usageWindow = time.Minute
+
+// usage is what one key did in the present minute (index 0) and in the one before (index 1). The earlier one counts for
+// as much of it as the sliding window still covers.
+type usage struct {
+	minute         uint32
+	asked, refused [2]uint32
+	served         [2]time.Duration
+}
+
+// roll moves on to the minute of now. Whatever comes late counts for the present minute.
+func (u *usage) roll(now gabion.Instant) {
+	minute := uint32(now / usageWindow)
+	switch {
+	case minute <= u.minute:
+	case minute == u.minute+1:
+		u.asked = [2]uint32{0, u.asked[0]}
+		u.refused = [2]uint32{0, u.refused[0]}
+		u.served = [2]time.Duration{0, u.served[0]}
+		u.minute = minute
+	default:
+		*u = usage{minute: minute}
+	}
+}
+
+// asks counts a decision.
+func (u *usage) asks(now gabion.Instant, admitted bool) {
+	u.roll(now)
+	u.asked[0]++
+	if !admitted {
+		u.refused[0]++
+	}
+}
+
+// withdraw forgets an admitted call that never ran.
+func (u *usage) withdraw(now gabion.Instant) {
+	u.roll(now)
+	if u.asked[0] > 0 {
+		u.asked[0]--
+	}
+}
+
+// serves counts server time.
+func (u *usage) serves(now gabion.Instant, d time.Duration) {
+	u.roll(now)
+	u.served[0] += min(d, math.MaxInt64/4-u.served[0])
+}
+
+// sums are what happened in the window that ends now.
+func (u *usage) sums(now gabion.Instant) (asked, refused uint64, served time.Duration) {
+	u.roll(now)
+	share := 1 - float64(now%usageWindow)/float64(usageWindow)
+	sum := func(of [2]uint32) uint64 { return uint64(of[0]) + uint64(math.Round(float64(of[1])*share)) }
+	return sum(u.asked), sum(u.refused), u.served[0] + time.Duration(float64(u.served[1])*share)
+}
