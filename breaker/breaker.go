@@ -101,8 +101,8 @@ func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 		return // nothing to count
 	}
 	b.mu.Lock()
-	turn, freed := b.core.done(t.Stamp, r)
-	if !turn.happened() && !freed {
+	turn, freed := b.core.done(t.Stamp, &r)
+	if turn == nil && !freed {
 		b.mu.Unlock()
 		return
 	}
@@ -144,8 +144,8 @@ func (f *face) refuse(now gabion.Instant) error {
 }
 
 // tell reports a change of state. It is called without the lock, so whoever is told may use the breaker.
-func (f *face) tell(t turn, now gabion.Instant) {
-	if !t.happened() {
+func (f *face) tell(t *turn, now gabion.Instant) {
+	if t == nil {
 		return
 	}
 	if f.config.Observer != nil {

@@ -42,14 +42,12 @@ type probe struct {
 	began gabion.Instant
 }
 
-// turn is a change of state.
+// turn is a change of state; nil: there was none.
 type turn struct {
 	from, to State
 	why      string
 	err      error
 }
-
-func (t turn) happened() bool { return t.from != t.to }
 
 func newCore(rules Config, random func() float64) core {
 	return core{rules: rules, random: random, stamp: 1, period: 1, calls: window.New(rules.Window)}
@@ -62,7 +60,7 @@ func (c *core) reconfigure(rules Config, now gabion.Instant) {
 }
 
 // acquire admits a call and stamps it, or refuses it.
-func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t turn) {
+func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t *turn) {
 	if c.state == Open && now >= c.openUntil() {
 		t = c.become(HalfOpen, now, "open time is over", nil)
 	}
@@ -110,7 +108,7 @@ func (c *core) fullUntil(now gabion.Instant) gabion.Instant {
 }
 
 // done takes the result of the call with this stamp. freed says that a probe's place became free.
-func (c *core) done(stamp uint64, r gabion.Result) (t turn, freed bool) {
+func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 	switch {
 	case c.state == Closed && stamp == c.period && r.Outcome != gabion.Ignored:
 		return c.count(r), false
@@ -120,11 +118,11 @@ func (c *core) done(stamp uint64, r gabion.Result) (t turn, freed bool) {
 			return c.judge(r), true
 		}
 	}
-	return turn{}, false
+	return nil, false
 }
 
 // count takes a result while closed. Only a failure or a slow call can open the breaker.
-func (c *core) count(r gabion.Result) turn {
+func (c *core) count(r *gabion.Result) *turn {
 	failed, slow := r.Outcome == gabion.Failure, c.isSlow(r)
 	c.calls.Add(r.Ended, failed, slow)
 	if failed {
@@ -133,11 +131,11 @@ func (c *core) count(r gabion.Result) turn {
 		c.streak = 0
 	}
 	if !failed && !slow {
-		return turn{}
+		return nil
 	}
 	why := c.verdict(r.Ended)
 	if why == "" {
-		return turn{}
+		return nil
 	}
 	return c.become(Open, r.Ended, why, r.Err)
 }
@@ -162,10 +160,10 @@ func (c *core) verdict(now gabion.Instant) string {
 
 // judge takes the result of a probe. A failure opens the breaker again at once. When enough have succeeded it
 // closes, unless so many of them were slow that the same calls would open it again.
-func (c *core) judge(r gabion.Result) turn {
+func (c *core) judge(r *gabion.Result) *turn {
 	switch r.Outcome {
 	case gabion.Ignored:
-		return turn{}
+		return nil
 	case gabion.Failure:
 		return c.become(Open, r.Ended, "a probe failed", r.Err)
 	}
@@ -174,7 +172,7 @@ func (c *core) judge(r gabion.Result) turn {
 		c.slow++
 	}
 	if c.passed < c.rules.Probes {
-		return turn{}
+		return nil
 	}
 	if reaches(c.slow, c.passed, c.rules.SlowRate) {
 		return c.become(Open, r.Ended, fmt.Sprintf("%d of %d probes were slow", c.slow, c.passed), nil)
@@ -182,7 +180,7 @@ func (c *core) judge(r gabion.Result) turn {
 	return c.become(Closed, r.Ended, fmt.Sprintf("probes that succeeded: %d", c.passed), nil)
 }
 
-func (c *core) isSlow(r gabion.Result) bool {
+func (c *core) isSlow(r *gabion.Result) bool {
 	return c.rules.SlowCall != gabion.Off && r.Began != 0 && r.Ended-r.Began >= c.rules.SlowCall
 }
 
@@ -192,8 +190,8 @@ func reaches(part, whole int, limit gabion.Share) bool {
 }
 
 // become starts a new period. What is still out from the one before can touch nothing any more.
-func (c *core) become(state State, now gabion.Instant, why string, err error) turn {
-	t := turn{from: c.state, to: state, why: why, err: err}
+func (c *core) become(state State, now gabion.Instant, why string, err error) *turn {
+	t := &turn{from: c.state, to: state, why: why, err: err}
 	c.stamp++
 	c.state, c.period, c.since = state, c.stamp, now
 	c.probes, c.passed, c.slow = c.probes[:0], 0, 0
