@@ -89,14 +89,14 @@ func TestOutcomes(t *testing.T) {
 				}
 				return test.value, test.err
 			})
-			if v != test.value || err != test.err {
+			if v != test.value || !errors.Is(err, test.err) {
 				t.Errorf("got %d, %v; want what the function returned", v, err)
 			}
-			if r := w.results[0]; r.Outcome != test.want || r.Err != test.err || r.Began == 0 || r.Ended < r.Began {
+			if r := w.results[0]; r.Outcome != test.want || !errors.Is(r.Err, test.err) || r.Began == 0 || r.Ended < r.Began {
 				t.Errorf("the guard is told %+v, want %v", r, test.want)
 			}
 			if len(told) != 1 || told[0].Kind != gabion.EventCall || told[0].Policy != "pipe" || told[0].Name != "catalog" ||
-				told[0].Outcome != test.want || told[0].Err != test.err {
+				told[0].Outcome != test.want || !errors.Is(told[0].Err, test.err) {
 				t.Errorf("the observer is told %+v, want %v", told, test.want)
 			}
 		})
@@ -108,10 +108,10 @@ func TestTrap11NothingIsCalledWhenTheContextHasEnded(t *testing.T) {
 	cancel()
 	var seen journal
 	pipe := newPipe(t, gabion.Config{}, &director{name: "driver", journal: &seen}, &watcher{name: "guard", journal: &seen})
-	if err := pipe.Run(ctx, func(context.Context) error { t.Error("called"); return nil }); err != context.Canceled {
+	if err := pipe.Run(ctx, func(context.Context) error { t.Error("called"); return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if permit, err := pipe.Acquire(ctx); permit != nil || err != context.Canceled {
+	if permit, err := pipe.Acquire(ctx); permit != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire: %v, %v", permit, err)
 	}
 	if len(seen) != 0 {
@@ -205,7 +205,7 @@ func TestReplace(t *testing.T) {
 		t.Errorf("nil: %q, %v", v, err)
 	}
 	errOther := errors.New("no answer either")
-	if v, err := do(replace("instead", errOther)); v != "" || err != errOther || told.Outcome != gabion.Failure {
+	if v, err := do(replace("instead", errOther)); v != "" || !errors.Is(err, errOther) || told.Outcome != gabion.Failure {
 		t.Errorf("an error: %q, %v, %v", v, err, told.Outcome)
 	}
 	v, err := do(replace(42, nil))

@@ -2,6 +2,7 @@ package gabion
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 )
 
@@ -80,7 +81,7 @@ func (m *Permit) Done(outcome Outcome, err error) {
 
 // release gives the tickets back, innermost first.
 func (m *Permit) release(r Result) {
-	for i := len(m.passed) - 1; i >= 0; i-- {
-		m.passed[i].guard.Done(m.passed[i].ticket, r)
+	for _, p := range slices.Backward(m.passed) {
+		p.guard.Done(p.ticket, r)
 	}
 }

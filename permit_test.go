@@ -1,6 +1,7 @@
 package gabion_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -32,7 +33,7 @@ func TestPermit(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		w := policies[1].(*watcher)
-		if r := w.results[0]; r.Ended-r.Began != time.Second || r.Err != errDown {
+		if r := w.results[0]; r.Ended-r.Began != time.Second || !errors.Is(r.Err, errDown) {
 			t.Errorf("told %+v, want a second", r)
 		}
 		if len(told) != 1 || told[0].Outcome != gabion.Failure || told[0].Took != time.Second || told[0].Err != errDown {

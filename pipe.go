@@ -107,7 +107,7 @@ func (p *Pipe) Policies() []Description {
 }
 
 // classify says what the end of a call means whose caller holds ctx.
-func classify[T any](p *Pipe, ctx context.Context, v T, err error) Outcome {
+func classify[T any](ctx context.Context, p *Pipe, v T, err error) Outcome {
 	if err != nil && (errors.Is(err, ErrRejected) || errors.Is(ctx.Err(), context.Canceled)) {
 		return Ignored
 	}

@@ -42,11 +42,11 @@ var tight = map[string]func() gabion.Policy{
 }
 
 func TestTrap07NoPolicyLosesAPermit(t *testing.T) {
-	for kind, make := range tight {
+	for kind, fresh := range tight {
 		for exit, leaves := range exits {
 			t.Run(kind+" "+exit, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					pipe := newPipe(t, gabion.Config{}, make())
+					pipe := newPipe(t, gabion.Config{}, fresh())
 					for range 20 {
 						leave(t, func() {
 							pipe.Run(t.Context(), func(context.Context) error { leaves(); return nil })

@@ -40,7 +40,7 @@ func call[T any](ctx context.Context, r *run, f func(context.Context) (T, error)
 	}
 	v, err := f(ctx)
 	r.now = Now()
-	r.outcome = classify(r.pipe, r.caller, v, err)
+	r.outcome = classify(r.caller, r.pipe, v, err)
 	return v, err
 }
 

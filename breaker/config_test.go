@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -44,7 +45,9 @@ func TestValidate(t *testing.T) {
 			var got []string
 			if err != nil {
 				for _, problem := range err.(interface{ Unwrap() []error }).Unwrap() {
-					got = append(got, problem.(*gabion.FieldError).Field)
+					if field, ok := errors.AsType[*gabion.FieldError](problem); ok {
+						got = append(got, field.Field)
+					}
 				}
 			}
 			if strings.Join(got, " ") != strings.Join(test.want, " ") {

@@ -72,24 +72,24 @@ func (r *Retry) refused(a gabion.Attempt) gabion.Verdict {
 
 func (r *Retry) error(a gabion.Attempt, why error) *gabion.Error {
 	return &gabion.Error{
-		Policy: "retry", Name: r.settings().Name, Reason: &gaveUp{a.Number, why}, Cause: a.Err,
+		Policy: "retry", Name: r.settings().Name, Reason: &giveUpError{a.Number, why}, Cause: a.Err,
 	}
 }
 
-// gaveUp is the reason of an error after which there was no other try.
-type gaveUp struct {
+// giveUpError is the reason of an error after which there was no other try.
+type giveUpError struct {
 	attempts int
 	why      error
 }
 
-func (g *gaveUp) Error() string {
-	if g.attempts == 1 {
-		return fmt.Sprintf("gave up after 1 attempt: %v", g.why)
+func (e *giveUpError) Error() string {
+	if e.attempts == 1 {
+		return fmt.Sprintf("gave up after 1 attempt: %v", e.why)
 	}
-	return fmt.Sprintf("gave up after %d attempts: %v", g.attempts, g.why)
+	return fmt.Sprintf("gave up after %d attempts: %v", e.attempts, e.why)
 }
 
-func (g *gaveUp) Unwrap() error { return g.why }
+func (e *giveUpError) Unwrap() error { return e.why }
 
 func reason(why string) error {
 	switch why {

@@ -95,7 +95,7 @@ func TestGivingUpSaysHowOftenAndWhyAndKeepsTheCause(t *testing.T) {
 
 func TestOneAttemptLeavesTheErrorAlone(t *testing.T) {
 	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Attempts: 1}))
-	if err := pipe.Run(t.Context(), func(context.Context) error { return errDown }); err != errDown {
+	if err := pipe.Run(t.Context(), func(context.Context) error { return errDown }); err == nil || err.Error() != errDown.Error() {
 		t.Errorf("got %v", err)
 	}
 }
@@ -128,11 +128,11 @@ func TestFullJitterByDefault(t *testing.T) {
 	})
 }
 
-// pleaseWait is an error that carries a Retry-After.
-type pleaseWait time.Duration
+// waitError is an error that carries a Retry-After.
+type waitError time.Duration
 
-func (p pleaseWait) Error() string             { return "too busy" }
-func (p pleaseWait) RetryAfter() time.Duration { return time.Duration(p) }
+func (w waitError) Error() string             { return "too busy" }
+func (w waitError) RetryAfter() time.Duration { return time.Duration(w) }
 
 func TestRetryAfterOfAnErrorIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestRetryAfterOfAnErrorIsHonoured(t *testing.T) {
 		calls := 0
 		err := pipe.Run(t.Context(), func(context.Context) error {
 			if calls++; calls == 1 {
-				return fmt.Errorf("answer: %w", pleaseWait(7*time.Second))
+				return fmt.Errorf("answer: %w", waitError(7*time.Second))
 			}
 			return nil
 		})
@@ -157,7 +157,7 @@ func TestRetryAfterBeyondTheDeadlineFailsAtOnce(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
-		err := pipe.Run(ctx, func(context.Context) error { return pleaseWait(7 * time.Second) })
+		err := pipe.Run(ctx, func(context.Context) error { return waitError(7 * time.Second) })
 		e, ok := errors.AsType[*gabion.Error](err)
 		if !ok || !errors.Is(err, retry.ErrDeadline) || e.RetryAfter() != 7*time.Second || time.Since(start) != 0 {
 			t.Errorf("%v after %v", err, time.Since(start))
@@ -340,7 +340,7 @@ func TestCallerWhoCancelsIsNotRetried(t *testing.T) {
 	calls := 0
 	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
 	err := pipe.Run(ctx, func(ctx context.Context) error { calls++; cancel(); return ctx.Err() })
-	if err != context.Canceled || calls != 1 {
+	if !errors.Is(err, context.Canceled) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
 }

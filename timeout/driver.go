@@ -2,6 +2,7 @@ package timeout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,12 +63,9 @@ func (p *part) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 // endedFromOutside says whether something further out ended the run before this timeout could: the caller, its
 // deadline, or another timeout, which then reports it.
 func (p *part) endedFromOutside(ctx context.Context, a gabion.Attempt) bool {
-	switch ctx.Err() {
-	case nil:
-		return false
-	case context.DeadlineExceeded:
-		deadline, ok := ctx.Deadline()
-		return ok && gabion.InstantOf(deadline) <= a.Entered+p.limit()
+	deadline, ok := ctx.Deadline()
+	if ok && gabion.InstantOf(deadline) <= a.Entered+p.limit() {
+		return true
 	}
-	return true
+	return errors.Is(ctx.Err(), context.Canceled)
 }

@@ -63,7 +63,7 @@ func parse(t *testing.T, of reflect.Value, field reflect.StructField, text strin
 		}
 		return number(t, want.Elem(), text)
 	}
-	if u, ok := want.Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](want); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
 			t.Fatalf("%s: %v", field.Name, err)
 		}
