@@ -36,7 +36,7 @@ func TestPermit(t *testing.T) {
 		if r := w.results[0]; r.Ended-r.Began != time.Second || !errors.Is(r.Err, errDown) {
 			t.Errorf("told %+v, want a second", r)
 		}
-		if len(told) != 1 || told[0].Outcome != gabion.Failure || told[0].Took != time.Second || told[0].Err != errDown {
+		if len(told) != 1 || told[0].Outcome != gabion.Failure || told[0].Took != time.Second || !errors.Is(told[0].Err, errDown) {
 			t.Errorf("the observer is told %+v", told)
 		}
 	})

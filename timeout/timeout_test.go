@@ -123,7 +123,7 @@ func TestTheErrorSaysWhichTimeout(t *testing.T) {
 			if err == nil || err.Error() != test.want {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
-			if len(told) != 1 || told[0].Kind != gabion.EventTimeout || told[0].Err != err || told[0].Name != test.config.Name {
+			if len(told) != 1 || told[0].Kind != gabion.EventTimeout || !errors.Is(told[0].Err, err) || told[0].Name != test.config.Name {
 				t.Errorf("told of %+v", told)
 			}
 		}
