@@ -48,7 +48,10 @@ func (c Config) serve(mux *http.ServeMux) http.Handler {
 	}))
 }
 
-// Catalog knows the products: GET /products, GET /product/{id}, GET /healthz.
+// reportTime is how long a report takes.
+const reportTime = time.Second
+
+// Catalog knows the products: GET /products, GET /product/{id}, GET /report, which is expensive, GET /healthz.
 func Catalog(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /products", func(w http.ResponseWriter, _ *http.Request) {
@@ -66,6 +69,11 @@ func Catalog(cfg Config) http.Handler {
 			return
 		}
 		answer(w, http.StatusOK, p)
+	})
+	mux.HandleFunc("GET /report", func(w http.ResponseWriter, r *http.Request) {
+		if pause(r, reportTime) {
+			answer(w, http.StatusOK, map[string]int{"products": products})
+		}
 	})
 	return cfg.serve(mux)
 }

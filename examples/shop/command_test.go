@@ -1,4 +1,4 @@
-package main
+package shop_test
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"flag"
 	"strings"
 	"testing"
+
+	"github.com/gabion-io/gabion/examples/shop"
 )
 
 func TestImpossibleCommandsFail(t *testing.T) {
@@ -17,12 +19,12 @@ func TestImpossibleCommandsFail(t *testing.T) {
 		{"--listen", "nowhere"},
 		{"--unknown"},
 	} {
-		if err := run(t.Context(), args, new(bytes.Buffer)); err == nil {
+		if err := shop.Command(t.Context(), args, new(bytes.Buffer)); err == nil {
 			t.Errorf("%v: no error", args)
 		}
 	}
 	var help bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-role") {
+	if err := shop.Command(t.Context(), []string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-role") {
 		t.Errorf("--help: %v\n%s", err, help.String())
 	}
 }
@@ -32,7 +34,7 @@ func TestEveryRoleServesUntilItIsStopped(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		var log bytes.Buffer
-		if err := run(ctx, []string{"--role", role, "--listen", "127.0.0.1:0"}, &log); err != nil && !errors.Is(err, context.Canceled) {
+		if err := shop.Command(ctx, []string{"--role", role, "--listen", "127.0.0.1:0"}, &log); err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", role, err)
 		}
 		if !strings.Contains(log.String(), "role="+role) {
