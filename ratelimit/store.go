@@ -49,7 +49,7 @@ const (
 	// than another.
 	keysPerShard = 256
 	// looks is how many buckets are looked at in search of one to forget.
-	looks = 16
+	looks = 8
 	// maxFree bounds the flights that a shard keeps for later.
 	maxFree = 64
 )
@@ -143,8 +143,10 @@ func (st *store) room(sh *shard, s *settings, now gabion.Instant, key string) bo
 	if st.keys.Add(1) <= s.maxKeys || s.overrides[key] != nil {
 		return true
 	}
-	if sh.forget(s, now) && st.keys.Add(-1) <= s.maxKeys {
-		return true
+	for range 2 { // one makes room; the other shrinks the store after MaxKeys was lowered
+		if sh.forget(s, now) && st.keys.Add(-1) <= s.maxKeys {
+			return true
+		}
 	}
 	st.keys.Add(-1)
 	return false
