@@ -1,0 +1,69 @@
+// Package harness runs the real gabion binary for black-box tests: it builds it once, writes its gabion.yaml, starts
+// it on loopback, reads its metrics and its API, and makes sure that it ends well.
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/gabion-io/gabion/test/backend"
+	"github.com/gabion-io/gabion/test/process"
+)
+
+// Main is the TestMain of a package that uses the harness.
+func Main(m *testing.M) {
+	switch process.Role() {
+	case backend.Role:
+		backend.Main()
+		return
+	case proxyRole:
+		proxyMain()
+		return
+	}
+	code := m.Run()
+	if binary.dir != "" {
+		if err := os.RemoveAll(binary.dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	os.Exit(code)
+}
+
+// RaceVariable is the environment variable that has the binary built with the race detector when it is "1".
+const RaceVariable = "GABION_TEST_RACE"
+
+// binary is the built binary, shared by all tests of a run.
+var binary struct {
+	once      sync.Once
+	dir, path string
+	err       error
+}
+
+// Binary builds gabion, once in each test run, and gives its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	binary.once.Do(build)
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return binary.path
+}
+
+func build() {
+	if binary.dir, binary.err = os.MkdirTemp("", "gabion-test-"); binary.err != nil {
+		return
+	}
+	binary.path = filepath.Join(binary.dir, "gabion")
+	args := []string{"build", "-o", binary.path}
+	if os.Getenv(RaceVariable) == "1" {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "github.com/gabion-io/gabion/server/cmd/gabion")...) //nolint:noctx // The test's own timeout ends it.
+	if out, err := cmd.CombinedOutput(); err != nil {
+		binary.err = fmt.Errorf("build gabion: %w\n%s", err, out)
+	}
+}

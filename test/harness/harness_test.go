@@ -1,0 +1,106 @@
+package harness
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gabion-io/gabion/test/backend"
+	"github.com/gabion-io/gabion/test/load"
+	"github.com/gabion-io/gabion/test/process"
+)
+
+func TestMain(m *testing.M) { Main(m) }
+
+// With nothing but a plain proxy in front, the failures that the gateway must hide are there and are seen.
+func TestFailuresAreSeenThroughAPlainProxy(t *testing.T) {
+	b1 := backend.Start(t, "b1", backend.Behaviour{})
+	b2 := backend.Start(t, "b2", backend.Behaviour{})
+	proxy := StartProxy(t, b1.URL(), b2.URL())
+	run := load.Load{Rate: 100, For: 2 * time.Second, Target: func() string { return proxy.Address }}.Start(t.Context())
+	run.At(time.Second)
+	b1.Kill(t)
+	report := run.Wait()
+	healthy, broken := report.All().Between(0, 900*time.Millisecond), report.All().Between(1100*time.Millisecond, 2*time.Second)
+	if len(healthy.Failed()) != 0 || len(healthy.By("b1")) == 0 || len(healthy.By("b2")) == 0 {
+		t.Errorf("both are up: %v", healthy)
+	}
+	if share := broken.OKShare(); share < .3 || share > .7 || len(broken.By("b1")) != 0 {
+		t.Errorf("one of two is down, %.0f%% were answered: %v", share*100, broken)
+	}
+	if !proxy.Ready() || proxy.CPU(t) == 0 {
+		t.Error("the proxy is not ready, or has done its work without a processor")
+	}
+}
+
+func TestTwin(t *testing.T) {
+	var f Findings
+	f.Claim("water is wet", true, "touched it %d times", 3)
+	f.Claim("the moon is cheese", false, "tasted it")
+	twin := Twin[int]{Breaks: []string{"water is wet", "the moon is cheese", "never looked at"}}
+	if got := twin.missing(&f); !slices.Equal(got, []string{"water is wet", "never looked at"}) {
+		t.Errorf("missing %v", got)
+	}
+	if got := f.broken(); !slices.Equal(got, []string{"the moon is cheese"}) {
+		t.Errorf("broken %v", got)
+	}
+	if text := f.String(); !strings.Contains(text, "holds  water is wet: touched it 3 times\nFAILS  the moon") {
+		t.Errorf("as text:\n%s", text)
+	}
+}
+
+func TestMetric(t *testing.T) {
+	const text = `# HELP gabion_x_total Things.
+# TYPE gabion_x_total counter
+gabion_x_total{route="a",code="2xx"} 3
+gabion_x_total{route="b",code="2xx"} 4
+gabion_x_total{route="b",code="5xx"} 1e+02
+gabion_x_total_more{route="b",code="2xx"} 1000
+go_goroutines 12
+`
+	for _, c := range []struct {
+		name   string
+		labels []string
+		sum    float64
+		series int
+	}{
+		{"gabion_x_total", nil, 107, 3},
+		{"gabion_x_total", []string{`code="2xx"`}, 7, 2},
+		{"gabion_x_total", []string{`code="2xx"`, `route="b"`}, 4, 1},
+		{"gabion_y_total", nil, 0, 0},
+		{"go_goroutines", nil, 12, 1},
+	} {
+		if sum, series := metric(t, text, c.name, c.labels); sum != c.sum || series != c.series {
+			t.Errorf("%s %v: %v of %d series, want %v of %d", c.name, c.labels, sum, series, c.sum, c.series)
+		}
+	}
+}
+
+func TestRaw(t *testing.T) {
+	b := backend.Start(t, "b1", backend.Behaviour{})
+	g := &Gateway{Address: b.Address()}
+	conn := g.Dial(t, 10*time.Second)
+	answer, err := conn.Ask("GET", "GET /item HTTP/1.1\r\nHost: x\r\nX-Load-Id: a\r\nX-Load-Size: 10\r\n\r\n")
+	if err != nil || answer.Status != 200 || len(answer.Body) != 10 || answer.Close {
+		t.Errorf("answered %+v, %v", answer, err)
+	}
+	answer, err = conn.Ask("GET", "nonsense\r\n\r\n")
+	if err != nil || answer.Status != 400 || !answer.Close || !conn.Closed() {
+		t.Errorf("answered %+v, %v", answer, err)
+	}
+	if g.Dial(t, 200*time.Millisecond).Closed() {
+		t.Error("an open connection looks closed")
+	}
+}
+
+func TestTheBinaryIsBuiltOnce(t *testing.T) {
+	first := Binary(t)
+	if second := Binary(t); second != first {
+		t.Errorf("%s and %s", first, second)
+	}
+	if code, stdout, stderr := process.Run(t, 20*time.Second, exec.Command(first, "version")); code != 0 || stdout == "" {
+		t.Errorf("version ended with %d: %s%s", code, stdout, stderr)
+	}
+}
