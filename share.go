@@ -2,7 +2,6 @@ package gabion
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -25,8 +24,13 @@ func (s *Share) UnmarshalText(text []byte) error {
 // MarshalText writes the share as a percentage.
 func (s Share) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// String writes the share as a percentage, such as "20%". It is rounded to ten digits after the point, which hides what
-// binary fractions add: 7% is not 7.000000000000001%.
+// String writes the share as a percentage, such as "20%", in at most 14 digits. That hides what binary fractions add:
+// 7% is not 7.000000000000001%.
 func (s Share) String() string {
-	return strconv.FormatFloat(math.Round(float64(s)*1e12)/1e10, 'f', -1, 64) + "%"
+	short := strconv.FormatFloat(float64(s)*100, 'g', 14, 64)
+	percent, err := strconv.ParseFloat(short, 64)
+	if err != nil {
+		percent = float64(s) * 100
+	}
+	return strconv.FormatFloat(percent, 'f', -1, 64) + "%"
 }
