@@ -46,7 +46,7 @@ func Run(ctx context.Context, gateway Gateway, opt Options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := openShop(ctx, opt.Binary)
+	s, err := openShop(ctx, opt)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ const kept = `
 Everything stays up. Try:
 
   curl -i http://%s/product/7
-  curl -i http://%s/recommendations
+  curl -i http://%s/recommendations/7
   bin/gabion status --admin %s
   bin/gabion top --admin %s
   curl http://%s/metrics

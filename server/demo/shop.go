@@ -31,8 +31,8 @@ type part struct {
 }
 
 // openShop starts the shop on free loopback ports.
-func openShop(ctx context.Context, binary string) (*shop, error) {
-	s := &shop{binary: binary, parts: map[string]*part{}}
+func openShop(ctx context.Context, opt Options) (*shop, error) {
+	s := &shop{binary: opt.Binary, parts: map[string]*part{}}
 	for _, p := range []*part{
 		{name: "catalog-1", role: "catalog"},
 		{name: "catalog-2", role: "catalog"},
@@ -47,9 +47,8 @@ func openShop(ctx context.Context, binary string) (*shop, error) {
 		s.parts[p.name] = p
 		s.order = append(s.order, p.name)
 	}
-	s.parts["checkout"].needs = []string{
-		"--catalog", "http://" + s.parts["catalog-1"].address, "--recommendations", "http://" + s.parts["recommendations"].address,
-	}
+	// The checkout asks the others through the gateway too.
+	s.parts["checkout"].needs = []string{"--catalog", "http://" + opt.Listen, "--recommendations", "http://" + opt.Listen}
 	for _, name := range s.order {
 		if err := s.start(ctx, s.parts[name]); err != nil {
 			s.close()
@@ -73,7 +72,6 @@ func freeAddress(ctx context.Context) (string, error) {
 func (s *shop) start(ctx context.Context, p *part) error {
 	args := append([]string{"shop", "--role", p.role, "--listen", p.address}, p.needs...)
 	p.cmd = exec.CommandContext(ctx, s.binary, args...)
-	p.cmd.Stderr = os.Stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
@@ -209,7 +207,7 @@ routes:
   - {name: product, match: {path: "/product/{id}", methods: [GET]}, service: catalog, identity: [header:X-Api-Key, ip], limits: [per-customer]}
   - {name: products, match: {path: /products, methods: [GET]}, service: catalog, identity: [header:X-Api-Key, ip], limits: [per-customer]}
   - {name: report, match: {path: /report, methods: [GET]}, service: reports, identity: [header:X-Api-Key, ip], limits: [per-customer, server-time]}
-  - {name: recommendations, match: {path: /recommendations, methods: [GET]}, service: recommendations, identity: [header:X-Api-Key, ip], limits: [per-customer]}
+  - {name: recommendations, match: {path: "/recommendations/{id}", methods: [GET]}, service: recommendations, identity: [header:X-Api-Key, ip], limits: [per-customer]}
   - {name: checkout, match: {path: /checkout, methods: [POST]}, service: checkout, identity: [header:X-Api-Key, ip], limits: [per-customer]}
 
 limits:

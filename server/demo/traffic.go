@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,7 +27,7 @@ func shopper(name string, rate int) customer {
 		case n%10 == 9:
 			return http.MethodPost, "/checkout"
 		case n%5 == 3:
-			return http.MethodGet, "/recommendations"
+			return http.MethodGet, fmt.Sprintf("/recommendations/%d", n%20+1)
 		}
 		return http.MethodGet, fmt.Sprintf("/product/%d", n%20+1)
 	}}
@@ -54,7 +55,6 @@ func newTraffic(base string) *traffic {
 // saw is what one customer saw.
 type saw struct {
 	ok, limited, failed, degraded int
-	gets, failedGets              int
 	took                          []time.Duration
 	example                       string // of a failure
 }
@@ -94,7 +94,7 @@ func (t *traffic) send(ctx, sending context.Context, c customer, s *sending, slo
 		select {
 		case slots <- struct{}{}:
 		default:
-			s.note(c.name, method, 0, false, 0, "too many requests wait for an answer")
+			s.note(c.name, 0, false, 0, "too many requests wait for an answer")
 			continue
 		}
 		s.wait.Go(func() {
@@ -106,43 +106,43 @@ func (t *traffic) send(ctx, sending context.Context, c customer, s *sending, slo
 
 func (t *traffic) one(ctx context.Context, name, method, path string, s *sending) {
 	began := time.Now()
-	req, err := http.NewRequestWithContext(ctx, method, t.base+path, nil)
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader(`{"product": 7, "quantity": 1}`)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, t.base+path, body)
 	if err != nil {
-		s.note(name, method, 0, false, 0, err.Error())
+		s.note(name, 0, false, 0, err.Error())
 		return
 	}
 	if method == http.MethodPost {
-		req.Body = io.NopCloser(strings.NewReader(`{"items":[{"id":7,"count":1}]}`))
-		req.ContentLength = 30
 		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", rand.Text())
 	}
 	req.Header.Set("X-Api-Key", name)
 	resp, err := t.client.Do(req)
 	if err != nil {
-		s.note(name, method, 0, false, time.Since(began), err.Error())
+		s.note(name, 0, false, time.Since(began), err.Error())
 		return
 	}
 	_, err = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 	if err != nil {
-		s.note(name, method, 0, false, time.Since(began), err.Error())
+		s.note(name, 0, false, time.Since(began), err.Error())
 		return
 	}
 	problem := ""
 	if resp.StatusCode >= 400 {
 		problem = fmt.Sprintf("%s %s: %s", method, path, resp.Status)
 	}
-	s.note(name, method, resp.StatusCode, resp.Header.Get("X-Gabion-Degraded") != "", time.Since(began), problem)
+	s.note(name, resp.StatusCode, resp.Header.Get("X-Gabion-Degraded") != "", time.Since(began), problem)
 }
 
-func (s *sending) note(name, method string, status int, degraded bool, took time.Duration, problem string) {
+func (s *sending) note(name string, status int, degraded bool, took time.Duration, problem string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.seen[name]
 	seen.took = append(seen.took, took)
-	if method == http.MethodGet {
-		seen.gets++
-	}
 	switch {
 	case status >= 200 && status < 300:
 		seen.ok++
@@ -154,9 +154,6 @@ func (s *sending) note(name, method string, status int, degraded bool, took time
 	default:
 		seen.failed++
 		seen.example = problem
-		if method == http.MethodGet {
-			seen.failedGets++
-		}
 	}
 }
 
@@ -170,7 +167,6 @@ func (s *sending) stop() map[string]*saw {
 // add puts what another saw to it.
 func (w *saw) add(o *saw) {
 	w.ok, w.limited, w.failed, w.degraded = w.ok+o.ok, w.limited+o.limited, w.failed+o.failed, w.degraded+o.degraded
-	w.gets, w.failedGets = w.gets+o.gets, w.failedGets+o.failedGets
 	w.took = append(w.took, o.took...)
 	if o.example != "" {
 		w.example = o.example
