@@ -109,8 +109,9 @@ const (
 	Unknown   = "unknown"    // not yet checked
 )
 
-// EndpointStates are all states of an endpoint, from best to worst.
-var EndpointStates = []string{Healthy, SlowStart, Unknown, Trial, Ejected, Unhealthy}
+// EndpointStates are all states of an endpoint, from best to worst. [Draining] is one that was removed and finishes
+// what it has in flight.
+var EndpointStates = []string{Healthy, SlowStart, Unknown, Trial, Ejected, Unhealthy, Draining}
 
 // Service is a set of endpoints that do the same work.
 type Service struct {

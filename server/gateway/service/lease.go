@@ -1,19 +1,24 @@
 package service
 
 import (
+	"net/http"
+
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/breaker"
+	"github.com/gabion-io/gabion/server/gateway/balance"
 )
 
-// ErrUnavailable says that no endpoint may be used now. It satisfies errors.Is(err, gabion.ErrRejected).
-var ErrUnavailable = gabion.Rejection("no endpoint is available")
+const tooManyRequests = http.StatusTooManyRequests
 
 // Lease is an endpoint for one attempt. Give it back with Done exactly once.
 type Lease struct {
 	// Endpoint is where the attempt goes.
 	Endpoint *Endpoint
-	ticket   gabion.Ticket
-	began    gabion.Instant
-	stamp    uint64
+
+	breaker *breaker.Breaker // that ticket is from; nil when off
+	ticket  gabion.Ticket
+	began   gabion.Instant
+	stamp   uint64 // the ejection's
 }
 
 // Result says how an attempt ended.
@@ -26,9 +31,24 @@ type Result struct {
 	Status int
 	// Err is why there was no complete answer.
 	Err error
-	// Took is how long the head of the answer took from dispatch; 0 when none came.
+	// Took is how long the head of the answer took from dispatch; 0 when none came. Breakers take it for the duration
+	// of the call, so that a long download is not a slow one.
 	Took gabion.Instant
 }
 
 // Done gives the endpoint back.
 func (l Lease) Done(now gabion.Instant, r Result) { l.Endpoint.done(now, l, r) }
+
+// quality is what balancing makes of the result.
+func (r *Result) quality() balance.Quality {
+	answered := r.Reached && r.Status != 0
+	switch {
+	case r.Outcome == gabion.Ignored:
+		return balance.Unknown
+	case r.Status == tooManyRequests, r.Outcome == gabion.Failure && answered:
+		return balance.Bad
+	case r.Outcome == gabion.Failure:
+		return balance.Unanswered
+	}
+	return balance.Good
+}

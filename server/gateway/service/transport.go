@@ -3,12 +3,13 @@ package service
 import (
 	"context"
 	"crypto/x509"
-	"net/netip"
 	"net/url"
 	"time"
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/gateway/probe"
+	"github.com/gabion-io/gabion/server/gateway/resolve"
 )
 
 // Target is one address that requests are sent to.
@@ -32,9 +33,7 @@ type Transport interface {
 }
 
 // Resolver finds the addresses of a host name. *net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
+type Resolver = resolve.Resolver
 
 // Options are what a Service needs from outside.
 type Options struct {
@@ -51,4 +50,7 @@ type Options struct {
 	ResolveEvery time.Duration
 	// Roots are the authorities that health checks of https endpoints believe. Default: the system's.
 	Roots *x509.CertPool
+
+	// ask makes what asks an endpoint for its health. Tests replace it.
+	ask func(probe.Target) func(context.Context) string
 }

@@ -1,0 +1,131 @@
+package service
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/breaker"
+	"github.com/gabion-io/gabion/bulkhead"
+	"github.com/gabion-io/gabion/retry"
+	"github.com/gabion-io/gabion/server/config"
+	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/timeout"
+)
+
+// policies are the kit's policies that the service has as a whole. What is off is nil.
+type policies struct {
+	breaker  *breaker.Breaker
+	refused  *atomic.Uint64 // by the breaker
+	retry    *retry.Retry
+	budget   bool
+	bulkhead *bulkhead.Bulkhead
+	places   int
+	timeout  *timeout.Timeout
+}
+
+// validate says what is impossible in the policies of a configuration, all of it.
+func validate(cfg config.Service) error {
+	return errors.Join(
+		section("timeout", cfg.Timeout.Off, cfg.Timeout.Config.Config.Validate),
+		section("retry", cfg.Retry.Off, cfg.Retry.Config.Config.Validate),
+		section("breaker", cfg.Breaker.Off, cfg.Breaker.Config.Config.Validate),
+		section("bulkhead", cfg.Bulkhead.Off, cfg.Bulkhead.Config.Validate),
+	)
+}
+
+func section(key string, off bool, validate func() error) error {
+	if off {
+		return nil
+	}
+	if err := validate(); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// policy is what all the kit's policies have in common.
+type policy[C any] interface {
+	comparable
+	Update(cfg C) error
+}
+
+// renew is the policy after a change: nothing when it is off, the same one with the new configuration, or a new one.
+func renew[C any, P policy[C]](old P, off bool, cfg C, make func(C) (P, error)) (P, error) {
+	var none P
+	switch {
+	case off:
+		return none, nil
+	case old != none:
+		return old, old.Update(cfg)
+	}
+	return make(cfg)
+}
+
+// renewPolicies brings a validated configuration into the policies of the service.
+func (s *Service) renewPolicies(cfg config.Service) error {
+	old := s.policies.Load()
+	p := &policies{refused: old.refused}
+	if p.refused == nil {
+		p.refused = new(atomic.Uint64)
+	}
+	t, r, b, k := cfg.Timeout.Config.Config, cfg.Retry.Config.Config, cfg.Breaker.Config.Config, cfg.Bulkhead.Config
+	t.Name, r.Name, b.Name, k.Name = s.name, s.name, s.name, s.name
+	t.Observer, r.Observer, k.Observer = s.observer(), s.observer(), s.observer()
+	b.Observer = s.breakerObserver(event.Event{Service: s.name}, p.refused, nil)
+	p.budget, p.places = r.Budget != gabion.Off, cmp.Or(k.Concurrency, 100)
+	var errs [4]error
+	p.timeout, errs[0] = renew(old.timeout, cfg.Timeout.Off, t, timeout.New)
+	p.retry, errs[1] = renew(old.retry, cfg.Retry.Off, r, retry.New)
+	p.breaker, errs[2] = renew(old.breaker, cfg.Breaker.Off, b, breaker.New)
+	p.bulkhead, errs[3] = renew(old.bulkhead, cfg.Bulkhead.Off, k, bulkhead.New)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	s.policies.Store(p)
+	return nil
+}
+
+// observer is who is told of everything but changes of state.
+func (s *Service) observer() gabion.Observer {
+	if s.opt.Observer == nil {
+		return nil
+	}
+	return gabion.ObserverFunc(func(k gabion.Event) {
+		if k.Kind != gabion.EventState {
+			s.opt.Observer.Observe(k)
+		}
+	})
+}
+
+// breakerObserver counts a breaker's refusals, and turns its changes of state into events about about. turned, when
+// not nil, is called after each.
+func (s *Service) breakerObserver(about event.Event, refused *atomic.Uint64, turned func(now gabion.Instant)) gabion.Observer {
+	others := s.observer()
+	return gabion.ObserverFunc(func(k gabion.Event) {
+		switch k.Kind {
+		case gabion.EventState:
+			about := about // one for each call
+			about.Kind, about.From, about.To, about.Reason = event.KindBreaker, k.From, k.To, k.Detail
+			s.tell(about)
+			if turned != nil {
+				turned(k.At)
+			}
+			return
+		case gabion.EventRefused:
+			refused.Add(1)
+		}
+		if others != nil {
+			others.Observe(k)
+		}
+	})
+}
+
+// tell adds an event. Its time is the present.
+func (s *Service) tell(e event.Event) {
+	if s.opt.Events != nil {
+		s.opt.Events.Add(e)
+	}
+}
