@@ -36,8 +36,8 @@ func New(cfg Config) (*Bulkhead, error) {
 	return b, nil
 }
 
-// Update replaces the configuration, except for the name. Calls that run or wait go on: with more places, the first in the queue
-// start at once; with fewer, none starts until enough have ended. When Update returns an error, nothing has
+// Update replaces the configuration, except for the name. Calls that run or wait go on: with more places, the first in
+// the queue start at once; with fewer, none starts until enough have ended. When Update returns an error, nothing has
 // changed.
 func (b *Bulkhead) Update(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
@@ -62,7 +62,7 @@ func (b *Bulkhead) Acquire(ctx context.Context, now gabion.Instant) (gabion.Tick
 	case full:
 		return gabion.Ticket{}, b.refuse(now, nil, cfg)
 	}
-	cause, ok := b.wait(ctx, place, cfg)
+	ok, cause := b.wait(ctx, place, cfg)
 	waited := gabion.Now() - now
 	if !ok {
 		return gabion.Ticket{}, b.refuse(now+waited, cause, cfg)
@@ -79,13 +79,13 @@ func (b *Bulkhead) TryAcquire(now gabion.Instant) (gabion.Ticket, error) {
 }
 
 // wait waits until the place is granted. It returns the context's error when that ended the wait.
-func (b *Bulkhead) wait(ctx context.Context, w *waiter, cfg *Config) (cause error, ok bool) {
+func (b *Bulkhead) wait(ctx context.Context, w *waiter, cfg *Config) (ok bool, cause error) {
 	timer := time.NewTimer(cfg.Wait)
 	defer timer.Stop()
 	select {
 	case <-w.granted:
 	case <-timer.C:
-		return nil, !b.places.leave(w)
+		return !b.places.leave(w), nil
 	case <-ctx.Done():
 	}
 	if err := ctx.Err(); err != nil { // whoever has gone away needs no place, even if it was granted just now
@@ -93,9 +93,9 @@ func (b *Bulkhead) wait(ctx context.Context, w *waiter, cfg *Config) (cause erro
 			b.places.exit()
 			b.places.refuse()
 		}
-		return err, false
+		return false, err
 	}
-	return nil, true
+	return true, nil
 }
 
 // Done implements [gabion.Guard]: it gives the place to the first in the queue.
@@ -107,7 +107,7 @@ func (b *Bulkhead) Snapshot() Snapshot { return b.places.snapshot() }
 func (b *Bulkhead) refuse(now gabion.Instant, cause error, cfg *Config) error {
 	err := &gabion.Error{
 		Policy: "bulkhead", Name: b.name, Reason: ErrFull, Cause: cause,
-		Hint: fmt.Sprintf("%d calls run at once, %d may wait for %v", cfg.Concurrency, cfg.Queue, cfg.Wait),
+		Hint: fmt.Sprintf("%d calls run at once, %d may wait for %v", cfg.Concurrency, max(cfg.Queue, 0), cfg.Wait),
 	}
 	if cfg.Observer != nil {
 		cfg.Observer.Observe(gabion.Event{Kind: gabion.EventRefused, Policy: "bulkhead", Name: b.name, At: now, Err: err})

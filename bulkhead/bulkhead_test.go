@@ -3,10 +3,8 @@ package bulkhead
 import (
 	"context"
 	"errors"
-	"reflect"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/internal/defaulttest"
 )
 
 func mustNew(t testing.TB, cfg Config) *Bulkhead {
@@ -42,27 +41,7 @@ func wantState(t testing.TB, b *Bulkhead, want Snapshot) {
 }
 
 func TestDefaultTagsAreWhatNewApplies(t *testing.T) {
-	got := reflect.ValueOf(mustNew(t, Config{}).places.config).Elem()
-	for i := range got.NumField() {
-		field := got.Type().Field(i)
-		tag, ok := field.Tag.Lookup("default")
-		if !ok {
-			continue
-		}
-		var have string
-		switch v := got.Field(i).Interface().(type) {
-		case time.Duration:
-			have = v.String()
-		case int:
-			have = strconv.Itoa(v)
-		}
-		if tag == "off" {
-			tag = "0"
-		}
-		if have != tag {
-			t.Errorf("%s: New applies %s, the tag says %s", field.Name, have, tag)
-		}
-	}
+	defaulttest.Check(t, *mustNew(t, Config{}).places.config)
 }
 
 func TestValidateNamesAllProblems(t *testing.T) {
@@ -72,8 +51,7 @@ func TestValidateNamesAllProblems(t *testing.T) {
 			t.Errorf("%q does not name %q", err, field)
 		}
 	}
-	var fieldError *gabion.FieldError
-	if !errors.As(err, &fieldError) {
+	if _, ok := errors.AsType[*gabion.FieldError](err); !ok {
 		t.Errorf("%T holds no *gabion.FieldError", err)
 	}
 	if b, err := New(Config{Wait: -1}); b != nil || err == nil {

@@ -41,10 +41,10 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// withDefaults is the configuration with every zero value replaced. No queue is a Queue of 0.
+// withDefaults is the configuration with every zero value replaced. A Queue that is Off is negative, so it has no room.
 func (c Config) withDefaults() Config {
 	c.Concurrency = cmp.Or(c.Concurrency, 100)
-	c.Queue = max(c.Queue, 0)
+	c.Queue = cmp.Or(c.Queue, gabion.Off)
 	c.Wait = cmp.Or(c.Wait, 50*time.Millisecond)
 	return c
 }

@@ -33,7 +33,7 @@ func BenchmarkTake(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
-				random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // which key is asked for is no secret
+				random := rand.New(rand.NewPCG(1, 2))
 				for pb.Next() {
 					l.Take(gabion.Now(), keys[random.IntN(n)], 1)
 				}

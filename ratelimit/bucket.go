@@ -56,13 +56,12 @@ func (b *bucket) idle(now gabion.Instant) bool {
 // take takes cost requests.
 func (b *bucket) take(now gabion.Instant, cost int) Decision {
 	rule := b.values.rule
-	reason, wait := ReasonRequests, time.Duration(0)
 	if cost < 0 || rule.Span(int64(cost)) > rule.Capacity() {
-		reason, wait = ReasonCost, Never
-	} else {
-		b.full, wait = rule.Take(b.full, now, int64(cost))
+		return b.decide(now, ReasonCost, Never)
 	}
-	return b.decide(now, reason, wait)
+	next, wait := rule.Take(b.full, now, int64(cost))
+	b.full = next
+	return b.decide(now, ReasonRequests, wait)
 }
 
 // refund puts cost requests back.

@@ -69,8 +69,7 @@ func TestValidateNamesAllProblems(t *testing.T) {
 		"tiers.gold.concurrency is -1":       ServerTimeConfig{Concurrency: 1, Tiers: []ServerTimeTier{{Name: "gold", Keys: []string{"a"}, Concurrency: -1}}}.Validate(),
 		"overrides.bob.server_time is 0s":    ServerTimeConfig{Concurrency: 1, Overrides: map[string]ServerTimeValues{"bob": {Quota: Quota{0, 1}}}}.Validate(),
 	} {
-		var field *gabion.FieldError
-		if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &field) {
+		if _, ok := errors.AsType[*gabion.FieldError](err); !ok || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}

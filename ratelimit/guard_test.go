@@ -22,8 +22,8 @@ func TestGuardLimitsByKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := run(alice)
-	var limited *gabion.Error
-	if !errors.Is(err, gabion.ErrRejected) || !errors.Is(err, ErrLimited) || !errors.As(err, &limited) {
+	limited, ok := errors.AsType[*gabion.Error](err)
+	if !ok || !errors.Is(err, gabion.ErrRejected) || !errors.Is(err, ErrLimited) {
 		t.Fatalf("refused with %v", err)
 	}
 	if limited.Key != "alice" || limited.Name != "per-user" || limited.RetryAfter() < 59*time.Minute || limited.RetryAfter() > time.Hour {

@@ -30,9 +30,9 @@ func NewRequests(cfg RequestsConfig) (*Requests, error) {
 	return &Requests{newStore(cfg.Name, false, s)}, nil
 }
 
-// Update replaces the configuration, except for the name. What keys have used stays used: the same share of a key's bucket is
-// missing under the new values as was under the old ones, so an empty bucket stays empty and a full one full. It
-// comes into force with the next decision. When Update returns an error, nothing has changed.
+// Update replaces the configuration, except for the name. What keys have used stays used: the same share of a key's
+// bucket is missing under the new values as was under the old ones, so an empty bucket stays empty and a full one full.
+// It comes into force with the next decision. When Update returns an error, nothing has changed.
 func (l *Requests) Update(cfg RequestsConfig) error {
 	s, err := cfg.settings(l.store.name)
 	if err != nil {

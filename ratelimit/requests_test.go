@@ -102,3 +102,23 @@ func TestHugeValuesDoNotOverflow(t *testing.T) {
 		t.Errorf("usage %+v", top)
 	}
 }
+
+// Trap 23: a new configuration hands nobody a fresh bucket, also not the same configuration once more.
+func TestTrap23StateSurvivesReconfiguration(t *testing.T) {
+	cfg := RequestsConfig{Rate: perSecond(1), Burst: 5}
+	l := mustRequests(t, cfg)
+	now := time.Hour
+	l.Take(now, "alice", 5)
+	for i := range 10 {
+		if err := l.Update(cfg); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Burst, cfg.Rate.Count = 5+i, 1+i
+		if d := l.Take(now, "alice", 1); d.OK || d.RetryAfter > time.Second {
+			t.Fatalf("after update %d: %+v", i, d)
+		}
+	}
+	if d := l.Take(now+time.Second, "alice", 1); !d.OK {
+		t.Errorf("locked out: %+v", d)
+	}
+}

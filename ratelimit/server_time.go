@@ -17,8 +17,8 @@ const defaultConcurrency = 100
 //
 // Every key has a bucket of server time. When a call begins, an estimate is taken from it; the call is refused when
 // the bucket holds less. A call that runs longer than its estimate is charged while it runs, to the nanosecond, so that
-// further calls are refused as soon as the quota is used up. When the call ends, the rest of what it has cost is taken, or what was taken
-// too much is put back.
+// further calls are refused as soon as the quota is used up. When the call ends, the rest of what it has cost is taken,
+// or what was taken too much is put back.
 //
 // So a bucket can get into debt, but only through calls that began before it was empty, at most Concurrency of
 // them. Debt beyond one whole quota is forgiven: a key whose calls have ended waits at most twice the period of its
@@ -36,8 +36,8 @@ func NewServerTime(cfg ServerTimeConfig) (*ServerTime, error) {
 	return &ServerTime{newStore(cfg.Name, true, s)}, nil
 }
 
-// Update replaces the configuration, except for the name. What keys have used stays used, see [Requests.Update], and running calls go on being
-// charged. When Update returns an error, nothing has changed.
+// Update replaces the configuration, except for the name. What keys have used stays used, see [Requests.Update], and
+// running calls go on being charged. When Update returns an error, nothing has changed.
 func (l *ServerTime) Update(cfg ServerTimeConfig) error {
 	s, err := cfg.settings(l.store.name)
 	if err != nil {

@@ -130,3 +130,27 @@ func TestParallelUseOfServerTime(t *testing.T) {
 		t.Errorf("%+v, at most %d at once", s, most.Load())
 	}
 }
+
+// A call for which less was taken in advance gets over earlier than one that began before it.
+func TestCallsAreChargedInTheOrderInWhichTheyGetOver(t *testing.T) {
+	l := mustServerTime(t, ServerTimeConfig{Quota: Quota{10 * time.Second, 10 * time.Second}, Concurrency: 9})
+	now := time.Hour
+	settle := func(cost time.Duration) {
+		charge, _ := l.Begin(now, "alice")
+		charge.Settle(now, cost)
+	}
+	settle(time.Second) // this much is taken in advance for the next one
+	now += time.Minute
+	l.Begin(now, "alice")
+	for range 8 {
+		settle(0)
+	}
+	l.Begin(now, "alice") // and much less for this one
+	now += 900 * time.Millisecond
+	b := l.store.lockKnown(now, "alice")
+	defer b.shard.mu.Unlock()
+	// A second in advance and 0.9 s as it passed, less the 0.9 s that have come back.
+	if missing := b.full - now; missing != time.Second {
+		t.Errorf("missing %v", missing)
+	}
+}

@@ -214,43 +214,44 @@ func (st *store) top(now gabion.Instant, n int, order func(a, b Usage) int) []Us
 	busiest := func(a, b Usage) int { return cmp.Or(order(b, a), strings.Compare(a.Key, b.Key)) }
 	var all []Usage
 	for sh := range st.each {
-		for _, b := range sh.buckets {
-			if u := b.report(now); u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
-				all = append(all, u)
-			}
-		}
-		if len(all) > n {
-			slices.SortFunc(all, busiest)
-			all = all[:n]
-		}
+		all = sh.report(all, now)
+		slices.SortFunc(all, busiest)
+		all = all[:min(n, len(all))]
 	}
-	slices.SortFunc(all, busiest)
 	return all
 }
 
-// each locks one shard after the other.
-func (st *store) each(yield func(*shard) bool) {
-	for i := range len(st.shards) + 1 {
-		sh := &st.overflow
-		if i < len(st.shards) {
-			sh = &st.shards[i]
+// report appends what the keys of the shard did lately, if anything.
+func (sh *shard) report(all []Usage, now gabion.Instant) []Usage {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, b := range sh.buckets {
+		if u := b.report(now); u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
+			all = append(all, u)
 		}
-		sh.mu.Lock()
-		more := yield(sh)
-		sh.mu.Unlock()
-		if !more {
+	}
+	return all
+}
+
+// each yields the shards, the one of the shared buckets last.
+func (st *store) each(yield func(*shard) bool) {
+	for i := range st.shards {
+		if !yield(&st.shards[i]) {
 			return
 		}
 	}
+	yield(&st.overflow)
 }
 
 func (st *store) snapshot() Snapshot {
 	s := Snapshot{Keys: int(st.keys.Load())}
 	for sh := range st.each {
+		sh.mu.Lock()
 		s.Admitted += sh.admitted
 		s.Refused += sh.refused
 		s.Overflowed += sh.overflowed
 		s.InFlight += sh.inFlight
+		sh.mu.Unlock()
 	}
 	return s
 }
