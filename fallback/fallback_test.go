@@ -211,8 +211,7 @@ func TestNewNamesAllProblems(t *testing.T) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
-	var fieldError *gabion.FieldError
-	if !errors.As(err, &fieldError) || fieldError.Field != "fallback" {
+	if fieldError, ok := errors.AsType[*gabion.FieldError](err); !ok || fieldError.Field != "fallback" {
 		t.Errorf("%v holds no *gabion.FieldError of fallback", err)
 	}
 	if _, err := New(Config{}); err == nil {
