@@ -49,6 +49,8 @@ type Error struct {
 	Kind Kind
 	// Sent is set when a byte of the request may have reached the endpoint. It is never false by mistake.
 	Sent bool
+	// Reached is set when there was a connection.
+	Reached bool
 	// Err is the cause. It may hold addresses: it is for logs, not for clients.
 	Err error
 }

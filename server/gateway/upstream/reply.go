@@ -16,6 +16,8 @@ type Reply struct {
 	exchange.Answer
 	// Head is how long the endpoint took to the head of the answer.
 	Head time.Duration
+	// Endless is set when the answer is a stream by its type: of server-sent events, or of gRPC.
+	Endless bool
 	// Sends is how often the request was sent: more than once when a connection from the pool was closed by the
 	// endpoint before it took the request, and the request could be sent again.
 	Sends int
@@ -46,12 +48,11 @@ func (a *attempt) answered(r *http.Response) *Reply {
 	a.body = r.Body
 	answer.Body = a
 	if r.ContentLength < 0 {
-		answer.Stream = true
 		answer.Trailer = func() exchange.Header { return exchange.Fields(r.Trailer) }
 	}
-	if contentType := r.Header.Get("Content-Type"); strings.HasPrefix(contentType, "text/event-stream") || IsGRPC(contentType) {
-		answer.Stream = true
-	}
+	contentType := r.Header.Get("Content-Type")
+	a.reply.Endless = strings.HasPrefix(contentType, "text/event-stream") || IsGRPC(contentType)
+	answer.Stream = a.reply.Endless || r.ContentLength < 0
 	return &a.reply
 }
 
@@ -71,7 +72,7 @@ func (a *attempt) Read(p []byte) (int, error) {
 	var known *Error
 	if !errors.As(err, &known) {
 		kind, cause := a.classify(err)
-		known = &Error{Kind: kind, Sent: true, Err: cause}
+		known = &Error{Kind: kind, Sent: true, Reached: true, Err: cause}
 	}
 	return n, known
 }

@@ -193,7 +193,7 @@ func (a *attempt) inform(status int, h textproto.MIMEHeader) error {
 func (a *attempt) failure(err error) *Error {
 	kind, cause := a.classify(err)
 	if fault := a.upload.clientFault(); fault != nil && kind != Timeout {
-		return &Error{Kind: Canceled, Sent: true, Err: fault}
+		return &Error{Kind: Canceled, Sent: true, Reached: true, Err: fault}
 	}
 	if a.count == 0 {
 		if kind == Reset || kind == Protocol {
@@ -203,7 +203,7 @@ func (a *attempt) failure(err error) *Error {
 	}
 	// On a connection that is shared nobody can tell what was written.
 	sent := a.sent || a.conn == nil || a.conn.touched()
-	return &Error{Kind: kind, Sent: sent, Err: cause}
+	return &Error{Kind: kind, Sent: sent, Reached: true, Err: cause}
 }
 
 // free releases what the attempt holds. The connection is back in the pool already, or must be closed.

@@ -1,0 +1,223 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/retry"
+	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/gateway/service"
+	"github.com/gabion-io/gabion/server/gateway/upstream"
+)
+
+// sender is what the transport of an endpoint must be able to do.
+type sender interface {
+	Send(context.Context, *exchange.Exchange, upstream.Attempt) (*upstream.Reply, *upstream.Error)
+}
+
+// attempts sends the request until there is an answer to pass on, or nothing more is to be tried.
+func (c *call) attempts() {
+	policy := c.at.service.Retry()
+	if policy != nil {
+		policy.Start(c.began)
+	}
+	hash := c.hash()
+	tried := c.tried[:0]
+	for number := 1; ; number++ {
+		now := gabion.Now()
+		err := c.over(now)
+		var lease service.Lease
+		if err == nil {
+			lease, err = c.at.service.Pick(now, hash, tried)
+		}
+		if err != nil {
+			c.err = after(err, c.err)
+			return
+		}
+		c.lease, c.leased, c.ended = lease, true, service.Result{Outcome: gabion.Ignored}
+		c.err = nil
+		c.attempt(number)
+		d, again := c.again(policy, number)
+		if !again {
+			return
+		}
+		tried = append(tried, lease.Endpoint)
+		c.discard()
+		c.settleLease(gabion.Now())
+		pause(c.context, d.Wait)
+		if c.context.Err() != nil && c.x.Context.Err() == nil {
+			c.err = after(errDeadline, c.err)
+			return
+		}
+	}
+}
+
+// after is the error of a call that ended with err after an attempt had failed with earlier; that may be nil.
+func after(err, earlier error) error {
+	if earlier == nil {
+		return err
+	}
+	return errors.Join(err, earlier)
+}
+
+// attempt sends the request once. It leaves an answer or an error, and in c.ended what the endpoint is to be told.
+func (c *call) attempt(number int) {
+	record := &c.x.Record
+	record.Attempts++
+	record.Endpoint = c.lease.Endpoint.Name()
+	if c.head == nil {
+		c.head = upstream.Prepare(c.x)
+	}
+	began := gabion.Now()
+	a := upstream.Attempt{Number: number, Timeout: c.time(began), Head: c.head, Payload: c.payload}
+	if c.stream != nil {
+		a.Stream = c.stream
+	}
+	if c.told != 0 {
+		a.Remaining = max(1, c.told-began)
+	}
+	reply, failure := c.lease.Endpoint.Transport().(sender).Send(c.context, c.x, a)
+	c.reply = reply
+	if failure == nil {
+		record.Attempts += max(0, reply.Sends-1)
+		c.answered = began + reply.Head
+		c.ended = service.Result{Outcome: c.judge(reply), Reached: true, Status: reply.Status, Took: reply.Head}
+		failure = c.hold(reply)
+	}
+	if failure != nil || c.held != nil {
+		record.Upstream += gabion.Now() - began
+	} else {
+		record.Upstream += reply.Head // and the time of the body, once it has been read
+	}
+	if failure != nil {
+		c.fail(failure)
+	}
+}
+
+// time is how long an attempt that begins now may take; 0: no bound.
+func (c *call) time(now gabion.Instant) time.Duration {
+	var d time.Duration
+	if t := c.at.service.Timeouts(); t != nil {
+		d = t.Attempt()
+	}
+	if c.stream != nil {
+		// The deadline begins when the body has been sent; until then the endpoint has to keep taking it.
+		return shorter(d, c.total)
+	}
+	if c.deadline != 0 {
+		d = shorter(d, max(1, c.deadline-now))
+	}
+	return d
+}
+
+// judge says what an answer tells about the endpoint, as far as its head does.
+func (c *call) judge(r *upstream.Reply) gabion.Outcome {
+	if r.Endless {
+		if code := r.Header.Get("Grpc-Status"); code != "" {
+			return judgeGRPC(code)
+		}
+	}
+	return judge(r.Status)
+}
+
+// fail notes an attempt that brought no answer, or not a whole one.
+func (c *call) fail(failure *upstream.Error) {
+	c.reply, c.held, c.err = nil, nil, failure
+	c.ended.Outcome, c.ended.Reached, c.ended.Err = gabion.Failure, failure.Reached, failure
+	now := gabion.Now()
+	if failure.Kind == upstream.Timeout {
+		c.step.tell(gabion.Event{
+			Kind: gabion.EventTimeout, Policy: "timeout", Name: c.at.name, At: now, Outcome: gabion.Failure, Err: failure,
+			Took: now - c.began, Detail: "attempt",
+		})
+	}
+	switch {
+	case c.x.BodyErr() != nil:
+		c.ended.Outcome, c.err = gabion.Ignored, errors.Join(errBody, c.x.BodyErr(), failure)
+	case failure.Kind == upstream.Canceled:
+		c.ended.Outcome, c.err = gabion.Ignored, errors.Join(errGone, failure)
+	case failure.Kind == upstream.Timeout && c.client != 0 && now >= c.client:
+		// Who asks for an answer in a millisecond must not be able to make a healthy endpoint look sick.
+		c.ended.Outcome, c.err = gabion.Ignored, errors.Join(errDeadline, failure)
+	case failure.Kind == upstream.Timeout && c.deadline != 0 && now >= c.deadline:
+		c.err = errors.Join(errDeadline, failure)
+	}
+}
+
+// again decides about another attempt.
+func (c *call) again(policy *retry.Retry, number int) (retry.Decision, bool) {
+	if policy == nil || c.ended.Outcome == gabion.Ignored || !c.worth() {
+		return retry.Decision{}, false
+	}
+	var wait time.Duration
+	if c.reply != nil && (c.reply.Status == 503 || c.reply.Status == 429) {
+		wait = asked(c.reply.Header, time.Now)
+	}
+	now := gabion.Now()
+	d := policy.Decide(now, number, c.deadline, wait)
+	e := gabion.Event{
+		Kind: gabion.EventGaveUp, Policy: "retry", Name: c.at.name, At: now,
+		Outcome: c.ended.Outcome, Err: c.err, Attempt: number, Took: now - c.began, Detail: d.Why,
+	}
+	if d.Again {
+		e.Kind = gabion.EventRetry
+	}
+	c.step.tell(e)
+	return d, d.Again
+}
+
+// worth tells whether the request may be sent again after the present attempt.
+func (c *call) worth() bool {
+	rules := &c.at.rules
+	if !c.replayable() {
+		return false
+	}
+	if c.reply != nil {
+		return rules.status(c.reply.Status) && rules.repeatable(&c.x.Request)
+	}
+	var failure *upstream.Error
+	return errors.As(c.err, &failure) && rules.failure(failure) && (!failure.Sent || rules.repeatable(&c.x.Request))
+}
+
+// discard ends an answer that is not passed on.
+func (c *call) discard() {
+	if c.held != nil {
+		c.held.free()
+		c.held = nil
+	} else if c.reply != nil {
+		c.reply.Discard()
+	}
+	c.reply = nil
+}
+
+// hash is what balance hash goes by: who is asking (FNV-1a).
+func (c *call) hash() uint64 {
+	h := uint64(14695981039346656037)
+	add := func(b byte) { h = (h ^ uint64(b)) * 1099511628211 }
+	if identity := c.x.Identity; identity != "" {
+		for i := range len(identity) {
+			add(identity[i])
+		}
+		return h
+	}
+	address := c.x.Request.Client.As16()
+	for _, b := range address {
+		add(b)
+	}
+	return h
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

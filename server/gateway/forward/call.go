@@ -1,0 +1,192 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/breaker"
+	"github.com/gabion-io/gabion/bulkhead"
+	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/gateway/service"
+	"github.com/gabion-io/gabion/server/gateway/upstream"
+)
+
+// maxPayload bounds the body of a request that is kept to be sent again.
+const maxPayload = 64 << 10
+
+// Why there is no answer.
+var (
+	errGone     = exchange.ErrClientGone
+	errBody     = errors.New("the request body could not be read")
+	errDeadline = errors.New("the time for the request is used up")
+)
+
+// call is one exchange on its way through the step.
+type call struct {
+	step *step
+	x    *exchange.Exchange
+	head *upstream.Head
+
+	// The body of the request: in memory, or as a stream, or neither.
+	payload []byte
+	stream  *source
+
+	// received is when the request had been read, as far as it is; the other instants are 0 when there is no bound:
+	// client is the client's own deadline, deadline the one that counts, told the one that endpoints hear of.
+	received, client, deadline, told gabion.Instant
+	total                            time.Duration // of the service and the route; 0: no bound
+	streaming                        bool          // the answer may go on without end
+	context                          context.Context
+	cancel                           context.CancelFunc // nil when context is the client's
+	patience                         patience
+
+	// What is held at the service that is being asked.
+	at       *target
+	began    gabion.Instant
+	breaker  *breaker.Breaker // nil: no ticket is held
+	ticket   gabion.Ticket
+	bulkhead *bulkhead.Bulkhead // nil: no place is held
+	place    gabion.Ticket
+	lease    service.Lease
+	leased   bool
+	ended    service.Result // what is known of the last attempt
+	answered gabion.Instant // when the head of its answer came
+	tried    [4]*service.Endpoint
+	held     *held
+
+	// What came of it: one of the three.
+	reply *upstream.Reply
+	err   error
+	fixed *exchange.Fixed
+}
+
+// source is a streamed body that knows whether it can still be sent to another endpoint.
+type source struct {
+	io.Reader
+	touched atomic.Bool
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (int, error) {
+	s.touched.Store(true)
+	return s.Reader.Read(p)
+}
+
+// receive reads the body when it is small enough to be kept. That also keeps a client that sends slowly from holding
+// a place at the service.
+func (c *call) receive() error {
+	r := &c.x.Request
+	c.received = c.x.Started
+	switch {
+	case r.Body == nil || r.Length == 0:
+	case r.Length < 0 || r.Length > maxPayload:
+		c.stream = &source{Reader: r.Body}
+	default:
+		c.payload = make([]byte, r.Length)
+		if _, err := io.ReadFull(r.Body, c.payload); err != nil {
+			return errors.Join(errBody, err)
+		}
+		c.received = gabion.Now()
+	}
+	return nil
+}
+
+// replayable tells whether the body can be sent once more.
+func (c *call) replayable() bool { return c.stream == nil || !c.stream.touched.Load() }
+
+// attend asks a service for the answer.
+func (c *call) attend(t *target) {
+	c.at, c.began, c.answered = t, gabion.Now(), 0
+	c.reply, c.err, c.ended = nil, nil, service.Result{Outcome: gabion.Ignored}
+	if err := c.admit(); err != nil {
+		c.err = err
+		return
+	}
+	c.attempts()
+}
+
+// admit passes the guards of the service.
+func (c *call) admit() error {
+	if b := c.at.service.Breaker(); b != nil {
+		ticket, err := b.Acquire(c.context, c.began)
+		if err != nil {
+			return err
+		}
+		c.breaker, c.ticket = b, ticket
+	}
+	b := c.at.service.Bulkhead()
+	if b == nil {
+		return nil
+	}
+	ctx := c.context
+	if c.deadline != 0 {
+		c.patience = patience{Context: c.context, deadline: c.deadline}
+		defer c.patience.stop()
+		ctx = &c.patience
+	}
+	place, err := b.Acquire(ctx, c.began)
+	if err == nil {
+		c.bulkhead, c.place = b, place
+		return nil
+	}
+	if over := c.over(gabion.Now()); over != nil {
+		return errors.Join(over, err)
+	}
+	return err
+}
+
+// over says why nothing more is to be done, nil when something is.
+func (c *call) over(now gabion.Instant) error {
+	if c.x.Context.Err() != nil {
+		return errGone
+	}
+	if c.deadline != 0 && now >= c.deadline {
+		return errDeadline
+	}
+	return nil
+}
+
+// settle gives back what is held at the service. How the last attempt ended is what the whole request says about it.
+func (c *call) settle(err error) {
+	now := gabion.Now()
+	c.settleLease(now)
+	c.settleBreaker(now, err)
+	if c.bulkhead != nil {
+		c.bulkhead.Done(c.place, gabion.Result{Outcome: c.ended.Outcome, Err: err, Began: c.began + c.place.Waited, Ended: now})
+		c.bulkhead = nil
+	}
+}
+
+func (c *call) settleLease(now gabion.Instant) {
+	if c.leased {
+		c.leased = false
+		c.lease.Done(now, c.ended)
+	}
+}
+
+// settleBreaker tells the breaker of the service. A call is as slow as the head of its answer, however long the body
+// takes, because that is up to the client as well.
+func (c *call) settleBreaker(now gabion.Instant, err error) {
+	if c.breaker == nil {
+		return
+	}
+	took := now - c.began
+	if c.answered != 0 {
+		took = c.answered - c.began
+	}
+	c.breaker.Done(c.ticket, gabion.Result{Outcome: c.ended.Outcome, Err: err, Began: now - took, Ended: now})
+	c.breaker = nil
+}
+
+// release gives back what a panic has left.
+func (c *call) release() {
+	c.ended.Outcome = gabion.Ignored
+	c.settle(nil)
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
