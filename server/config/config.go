@@ -2,8 +2,14 @@
 //
 // The types here are the vocabulary, nothing else: what a key does is the business of the package that takes it.
 // The section of a policy is the Config of the kit's package of the same name. The tag `default` holds a field's
-// default as it would be written in the file; the field's comment is what `gabion explain` prints.
+// default as it would be written in the file, or the name of another key of the section whose value is the default;
+// `derived` says in words what holds when neither can. `enum` lists what is allowed, `off` allows "off", `zero` allows
+// 0, `required` forbids to leave the key out, and `example` is a value for the documentation. The field's comment is
+// what `gabion explain` prints.
 package config
+
+//go:generate go run ./internal/comments/write
+//go:generate go test -run ^TestGenerated . -rewrite
 
 import (
 	"time"
@@ -23,11 +29,11 @@ type File struct {
 	// Data is the directory for everything that is kept on disk.
 	Data string `yaml:"data" default:"./gabion-data"`
 	// Services are what requests are sent to, by name.
-	Services map[string]Service `yaml:"services"`
+	Services map[string]Service `yaml:"services" derived:"none"`
 	// Routes say which requests go to which service. The most specific match wins, then the first in the file.
-	Routes []Route `yaml:"routes"`
+	Routes []Route `yaml:"routes" derived:"none, and every request gets 404"`
 	// Limits are rules that routes refer to by name.
-	Limits map[string]Limit `yaml:"limits"`
+	Limits map[string]Limit `yaml:"limits" derived:"none"`
 	// Logs says what is logged.
 	Logs Logs `yaml:"logs"`
 }
@@ -40,11 +46,11 @@ type Gateway struct {
 	// needs a token.
 	Admin string `yaml:"admin" default:"127.0.0.1:8081"`
 	// Token is what a request from another host must carry as a bearer token to use the admin API.
-	Token Secret `yaml:"token"`
+	Token Secret `yaml:"token" derived:"none"`
 	// Trusted are networks of proxies whose X-Forwarded-* and Gabion-* headers are believed.
-	Trusted []Prefix `yaml:"trusted"`
+	Trusted []Prefix `yaml:"trusted" derived:"none" example:"[10.0.0.0/8]"`
 	// Drain is how long requests in flight may take to finish after SIGTERM.
-	Drain time.Duration `yaml:"drain" default:"20s"`
+	Drain time.Duration `yaml:"drain" default:"20s" zero:"true"`
 	// MaxHeader bounds the head of a request.
 	MaxHeader Size `yaml:"max_header" default:"64KiB"`
 	// MaxBody bounds the body of a request.
@@ -58,9 +64,9 @@ type Gateway struct {
 // Listener is an address to listen on. In the file it may be the address alone.
 type Listener struct {
 	// Address is host:port; without a host, all interfaces.
-	Address string `yaml:"address"`
+	Address string `yaml:"address" required:"true" example:"127.0.0.1:8443"`
 	// TLS switches TLS on.
-	TLS *TLS `yaml:"tls"`
+	TLS *TLS `yaml:"tls" derived:"no TLS"`
 }
 
 // Listeners is one listener or a list.
@@ -69,9 +75,9 @@ type Listeners []Listener
 // TLS is a certificate. The files are read again when they change.
 type TLS struct {
 	// Cert is the path of the PEM file with the certificate chain.
-	Cert string `yaml:"cert"`
+	Cert string `yaml:"cert" required:"true" example:"/etc/gabion/tls.crt"`
 	// Key is the path of the PEM file with the private key.
-	Key string `yaml:"key"`
+	Key string `yaml:"key" required:"true" example:"/etc/gabion/tls.key"`
 }
 
 // Service is a set of endpoints that do the same work.
@@ -79,9 +85,9 @@ type Service struct {
 	// Kind is what the service speaks. Only http can be routed to.
 	Kind string `yaml:"kind" default:"http" enum:"http,postgres,redis,amqp,nats,tcp,external"`
 	// Endpoints are where it runs.
-	Endpoints []Endpoint `yaml:"endpoints"`
+	Endpoints []Endpoint `yaml:"endpoints" required:"true" example:"[http://127.0.0.1:9001]"`
 	// Standby are endpoints that are used when none of Endpoints is healthy.
-	Standby []Endpoint `yaml:"standby"`
+	Standby []Endpoint `yaml:"standby" derived:"none" example:"[http://127.0.0.1:9009]"`
 	// Balance is how an endpoint is chosen. least_load: the less loaded of two random ones.
 	Balance string `yaml:"balance" default:"least_load" enum:"least_load,round_robin,hash"`
 	// Health is how sick endpoints are found.
@@ -95,7 +101,7 @@ type Service struct {
 	// Bulkhead bounds how many requests the service has at a time.
 	Bulkhead Policy[bulkhead.Config] `yaml:"bulkhead"`
 	// Fallback is what answers when the service cannot, in order.
-	Fallback []Fallback `yaml:"fallback"`
+	Fallback []Fallback `yaml:"fallback" derived:"none"`
 	// DependsOn says what the service needs in turn, for weak points and drills.
 	DependsOn DependsOn `yaml:"depends_on"`
 	// Replicas says how many endpoints there should be.
@@ -111,11 +117,11 @@ type Policy[C any] struct {
 // Endpoint is one place where a service runs. In the file it may be the URL alone.
 type Endpoint struct {
 	// URL is the address. Schemes: http, https, h2c (HTTP/2 without TLS, for gRPC); tcp for other kinds of service.
-	URL string `yaml:"url"`
+	URL string `yaml:"url" required:"true" example:"http://127.0.0.1:9001"`
 	// Weight is the share of requests it gets, relative to the others'.
 	Weight int `yaml:"weight" default:"1"`
 	// Zone is where it stands.
-	Zone string `yaml:"zone"`
+	Zone string `yaml:"zone" derived:"none" example:"a"`
 }
 
 // Health is how sick endpoints are found.
@@ -131,7 +137,7 @@ type Health struct {
 // ActiveHealth asks every endpoint regularly.
 type ActiveHealth struct {
 	// Path is what is asked for. 2xx and 3xx are healthy.
-	Path string `yaml:"path"`
+	Path string `yaml:"path" required:"true" example:"/healthz"`
 	// Interval is the time between two questions, ±10 %.
 	Interval time.Duration `yaml:"interval" default:"2s"`
 	// Timeout is how long an answer may take.
@@ -180,9 +186,9 @@ type Breaker struct {
 // Fallback is one thing that can answer in place of a service: exactly one field is set.
 type Fallback struct {
 	// Service is another service that gets the request.
-	Service string `yaml:"service"`
+	Service string `yaml:"service" derived:"none" example:"catalog-static"`
 	// Respond is a fixed answer.
-	Respond *Respond `yaml:"respond"`
+	Respond *Respond `yaml:"respond" derived:"none"`
 }
 
 // Respond is a fixed answer.
@@ -190,57 +196,57 @@ type Respond struct {
 	// Status is the answer's status.
 	Status int `yaml:"status" default:"200"`
 	// Header holds additional header fields.
-	Header map[string]string `yaml:"header"`
+	Header map[string]string `yaml:"header" derived:"none" example:"{Cache-Control: no-store}"`
 	// JSON is a body, sent as application/json.
-	JSON any `yaml:"json"`
+	JSON any `yaml:"json" derived:"none" example:"{items: [], degraded: true}"`
 	// Body is a body, sent as it is.
-	Body string `yaml:"body"`
+	Body string `yaml:"body" derived:"none" example:"Please come back later."`
 }
 
 // DependsOn says what a service needs in turn.
 type DependsOn struct {
 	// Needs are services without which it cannot work.
-	Needs []string `yaml:"needs"`
+	Needs []string `yaml:"needs" derived:"none" example:"[catalog-db]"`
 	// Wants are services without which it works less well.
-	Wants []string `yaml:"wants"`
+	Wants []string `yaml:"wants" derived:"none" example:"[recommendations]"`
 }
 
 // Replicas says how many endpoints there should be.
 type Replicas struct {
 	// Min is the number below which a warning is due.
-	Min int `yaml:"min" default:"1"`
+	Min int `yaml:"min" default:"1" zero:"true"`
 }
 
 // Route says which requests go to which service and under which limits.
 type Route struct {
-	// Name names the route in metrics, logs and errors. Default: made from the match.
-	Name string `yaml:"name"`
+	// Name names the route in metrics, logs and errors.
+	Name string `yaml:"name" derived:"made from the match" example:"product"`
 	// Match is what a request must be like.
-	Match Match `yaml:"match"`
+	Match Match `yaml:"match" derived:"every request" example:"{path: \"/product/{id}\"}"`
 	// Service is where it goes.
-	Service string `yaml:"service"`
+	Service string `yaml:"service" required:"true" example:"catalog"`
 	// Identity is where to find who is asking: header:NAME or ip. The first that is present counts.
 	Identity []string `yaml:"identity" default:"[ip]"`
 	// Limits are the names of the limits that apply.
-	Limits []string `yaml:"limits"`
+	Limits []string `yaml:"limits" derived:"none" example:"[per-user]"`
 	// Timeout is the total time for an answer on this route; it can only shorten the service's.
-	Timeout time.Duration `yaml:"timeout"`
+	Timeout time.Duration `yaml:"timeout" derived:"the total timeout of the service" example:"800ms"`
 	// Priority is how long the route is kept when not everything can be served.
 	Priority string `yaml:"priority" default:"normal" enum:"critical,normal,sheddable"`
 	// Owner is the team whose alerts these are.
-	Owner string `yaml:"owner"`
+	Owner string `yaml:"owner" derived:"none" example:"team-shop"`
 }
 
 // Match is what a request must be like. What is left out matches everything.
 type Match struct {
 	// Host is the host without its port; "*.example.org" matches any one label.
-	Host string `yaml:"host"`
+	Host string `yaml:"host" derived:"any" example:"shop.example"`
 	// Path is exact; {name} stands for one segment; a path that ends in a slash is a prefix.
-	Path string `yaml:"path"`
+	Path string `yaml:"path" derived:"any" example:"/product/{id}"`
 	// Methods are the allowed methods. GET includes HEAD.
-	Methods []string `yaml:"methods"`
+	Methods []string `yaml:"methods" derived:"any" example:"[GET]"`
 	// Header are fields that must have exactly these values.
-	Header map[string]string `yaml:"header"`
+	Header map[string]string `yaml:"header" derived:"any" example:"{X-Beta: \"1\"}"`
 }
 
 // Limit is a rule that routes refer to by name.
@@ -249,9 +255,9 @@ type Limit struct {
 	Key         Keys `yaml:"key" default:"identity"`
 	LimitValues `yaml:",inline"`
 	// Tiers are other values for groups of keys, such as the customers of a plan.
-	Tiers map[string]Tier `yaml:"tiers"`
+	Tiers map[string]Tier `yaml:"tiers" derived:"none"`
 	// Overrides are other values for single keys. They win over tiers.
-	Overrides map[string]LimitValues `yaml:"overrides"`
+	Overrides map[string]LimitValues `yaml:"overrides" derived:"none"`
 	// Mode is enforce, or shadow: count and report, but let pass.
 	Mode string `yaml:"mode" default:"enforce" enum:"enforce,shadow"`
 }
@@ -262,20 +268,20 @@ type Keys []string
 // Tier is other values for a group of keys.
 type Tier struct {
 	// Keys are the members: names, or patterns such as "partner-*".
-	Keys        []string `yaml:"keys"`
+	Keys        []string `yaml:"keys" required:"true" example:"[partner-*]"`
 	LimitValues `yaml:",inline"`
 }
 
 // LimitValues is how much is allowed. At least one of Requests, ServerTime and Concurrency is set.
 type LimitValues struct {
 	// Requests is how many requests are allowed in a time, such as 100/s.
-	Requests ratelimit.Rate `yaml:"requests"`
-	// Burst is how many may come at once. Default: one second's worth, at least 1.
-	Burst int `yaml:"burst"`
+	Requests ratelimit.Rate `yaml:"requests" derived:"no limit" example:"100/s"`
+	// Burst is how many may come at once.
+	Burst int `yaml:"burst" derived:"one second of requests, at least 1" example:"200"`
 	// ServerTime is how much time of the service is allowed in a time, such as 2s/10s.
-	ServerTime ratelimit.Quota `yaml:"server_time"`
-	// Concurrency is how many requests may be in flight at once. Default with server_time: 100.
-	Concurrency int `yaml:"concurrency"`
+	ServerTime ratelimit.Quota `yaml:"server_time" derived:"no limit" example:"2s/10s"`
+	// Concurrency is how many requests may be in flight at once.
+	Concurrency int `yaml:"concurrency" derived:"100 with server_time, else no limit" example:"20"`
 }
 
 // Logs says what is logged.

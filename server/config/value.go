@@ -90,9 +90,9 @@ func (p *Prefix) UnmarshalText(text []byte) error {
 // never in a configuration. The zero Secret means that there is none.
 type Secret struct {
 	// Env is the name of the environment variable that holds it.
-	Env string `yaml:"env" example:"GABION_TOKEN"`
+	Env string `yaml:"env" derived:"none" example:"GABION_TOKEN"`
 	// File is the path of the file that holds it. Space at its end is cut.
-	File string `yaml:"file" example:"/run/secrets/gabion-token"`
+	File string `yaml:"file" derived:"none" example:"/run/secrets/gabion-token"`
 }
 
 // IsZero says whether there is no secret.

@@ -1,0 +1,22 @@
+package config
+
+import "reflect"
+
+// planned are keys that later versions will have. They are refused with words of their own, so that nobody believes
+// to be protected by what is not there.
+var planned = map[reflect.Type][]string{
+	reflect.TypeFor[File]():    {"metrics", "ingest", "slos", "alerts", "checks", "expect", "drills"},
+	reflect.TypeFor[Service](): {"shed", "hedge", "cache"},
+	reflect.TypeFor[Route]():   {"async", "idempotency"},
+	reflect.TypeFor[Logs]():    {"short", "long"},
+}
+
+// isPlanned says whether a key of a section is one of a later version.
+func isPlanned(section reflect.Type, key string) bool {
+	for _, k := range planned[section] {
+		if k == key {
+			return true
+		}
+	}
+	return false
+}

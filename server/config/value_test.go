@@ -1,0 +1,75 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{
+		"512B": 512, "64KiB": 64 << 10, "10 MiB": 10 << 20, "1.5GiB": 3 << 29, "2MB": 2e6, "1kB": 1000, "1KB": 1000, "1TiB": 1 << 40, "0B": 0,
+	} {
+		var got Size
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%s: %d, %v, want %d", text, got, err, want)
+		}
+		var again Size
+		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != got {
+			t.Errorf("%s is written as %s", text, got)
+		}
+	}
+	for _, text := range []string{"", "10", "-1MiB", "1mib", "MiB", "NaNB", "1e30TiB", "1 MiB/s", "InfB"} {
+		if err := new(Size).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read as a size", text)
+		}
+	}
+}
+
+func TestPrefix(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "10.0.0.0/8", "10.1.2.3": "10.1.2.3/32", "::1": "::1/128", "2001:db8::/32": "2001:db8::/32",
+	} {
+		var got Prefix
+		if err := got.UnmarshalText([]byte(text)); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "10.0.0.1/8", "10.0.0.0/33", "localhost", "fe80::1%eth0"} {
+		if err := new(Prefix).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read as a network", text)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	const value = "s3cr3t"
+	file := filepath.Join(t.TempDir(), "token")
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(file, []byte(value+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GABION_TEST_TOKEN", value)
+	for _, s := range []Secret{{Env: "GABION_TEST_TOKEN"}, {File: file}} {
+		got, err := s.Read()
+		if err != nil || got != value {
+			t.Errorf("%v: %q, %v", s, got, err)
+		}
+		if shown := fmt.Sprintf("%v %+v %s", s, s, s); strings.Contains(shown, value) {
+			t.Errorf("the value is shown: %s", shown)
+		}
+	}
+	for _, s := range []Secret{{}, {Env: "GABION_TEST_NO_TOKEN"}, {File: file + "x"}, {File: empty}} {
+		if got, err := s.Read(); err == nil {
+			t.Errorf("%v: %q, want an error", s, got)
+		}
+	}
+	if !(Secret{}).IsZero() || (Secret{Env: "A"}).IsZero() {
+		t.Error("IsZero")
+	}
+}
