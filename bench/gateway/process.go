@@ -169,7 +169,7 @@ func tree(pid int) []int {
 		if err != nil {
 			continue // the thread has ended
 		}
-		for _, child := range strings.Fields(string(children)) {
+		for child := range strings.FieldsSeq(string(children)) {
 			if id, err := strconv.Atoi(child); err == nil {
 				all = append(all, tree(id)...)
 			}

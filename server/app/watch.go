@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -19,11 +20,10 @@ func watch(ctx context.Context, path string, changed func()) error {
 		return err
 	}
 	if err := watcher.Add(filepath.Dir(path)); err != nil {
-		watcher.Close()
-		return err
+		return errors.Join(err, watcher.Close())
 	}
 	go func() {
-		defer watcher.Close()
+		defer func() { _ = watcher.Close() }() // nothing is left to do about it
 		timer := time.NewTimer(time.Hour)
 		timer.Stop()
 		for {

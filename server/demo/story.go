@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -45,8 +46,7 @@ func (t *teller) tell(ctx context.Context) (held bool, err error) {
 		}
 		held = held && ok
 	}
-	t.summary()
-	return held, nil
+	return held, t.summary()
 }
 
 // live lets a chapter happen.
@@ -54,7 +54,7 @@ func (t *teller) live(ctx context.Context, c chapter) (bool, error) {
 	_, since := t.gateway.Events(0)
 	all := customers
 	if c.guest != nil {
-		all = append(all[:len(all):len(all)], *c.guest)
+		all = append(slices.Clip(all), *c.guest)
 	}
 	run := t.traffic.start(ctx, all...)
 	err := t.during(ctx, c)
@@ -118,13 +118,13 @@ func (t *teller) report(c chapter, regular, guest *saw, since uint64, expected s
 	t.rows = append(t.rows, row{c.title, text, expected, verdict})
 }
 
-func (t *teller) summary() {
+func (t *teller) summary() error {
 	w := tabwriter.NewWriter(t.opt.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "WHAT WENT WRONG\tWHAT CLIENTS SAW\tEXPECTED\t")
 	for _, r := range t.rows {
 		fmt.Fprintln(w, strings.Join([]string{r.title, r.saw, r.expected, r.verdict}, "\t"))
 	}
-	w.Flush()
+	return w.Flush()
 }
 
 func (t *teller) chapters() []chapter {

@@ -194,7 +194,7 @@ func (w *saw) String() string {
 	}
 	text += fmt.Sprintf(", %d failed, p99 %v", w.failed, w.p99())
 	if w.example != "" {
-		text += fmt.Sprintf("; for example %s", w.example)
+		text += "; for example " + w.example
 	}
 	return text
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/gabion-io/gabion/examples/shop"
@@ -69,12 +71,8 @@ func (g *inProcess) Events(since uint64) (lines []string, last uint64) {
 
 // sentence is an event for people.
 func sentence(e event.Event) string {
-	text := string(e.Kind)
-	for _, name := range []string{e.Service, e.Endpoint, e.Route, e.Limit, e.Key} {
-		if name != "" {
-			text += " " + name
-		}
-	}
+	names := slices.DeleteFunc([]string{string(e.Kind), e.Service, e.Endpoint, e.Route, e.Limit, e.Key}, func(name string) bool { return name == "" })
+	text := strings.Join(names, " ")
 	if e.From != "" || e.To != "" {
 		text += fmt.Sprintf(": %s → %s", e.From, e.To)
 	}

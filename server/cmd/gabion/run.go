@@ -81,8 +81,7 @@ func drain(ctx context.Context, a *app.App, signals <-chan os.Signal) error {
 				continue
 			}
 			cut()
-			<-ended
-			return errCut
+			return errors.Join(errCut, <-ended)
 		}
 	}
 }

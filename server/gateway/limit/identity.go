@@ -27,18 +27,20 @@ func NewIdentity(list []string) Identity {
 // Enter implements [exchange.Step].
 func (id Identity) Enter(x *exchange.Exchange) bool {
 	for _, s := range id {
-		value := ""
-		if s.header != "" {
-			value = x.Request.Header.Get(s.header)
-		} else {
-			value = x.Request.Client.String()
-		}
-		if value != "" {
+		if value := s.of(x); value != "" {
 			x.Identity, x.IdentityFrom = value, s.name
 			return true
 		}
 	}
 	return true
+}
+
+// of is what the source says, "" when it is not present.
+func (s source) of(x *exchange.Exchange) string {
+	if s.header != "" {
+		return x.Request.Header.Get(s.header)
+	}
+	return x.Request.Client.String()
 }
 
 // Leave implements [exchange.Step].
