@@ -73,7 +73,7 @@ func (c *checker) readable(path string) bool { return !c.bad[path] }
 
 // policies asks the kit about every section that knows its own rules, and shows its answers at their keys.
 func (c *checker) policies(v reflect.Value, path string) {
-	if p, ok := v.Addr().Interface().(policy); ok {
+	if p, ok := reflect.TypeAssert[policy](v.Addr()); ok {
 		if off, section := p.section(); !*off {
 			c.policies(section, path)
 		}
@@ -102,7 +102,7 @@ func (c *checker) policies(v reflect.Value, path string) {
 }
 
 func (c *checker) validate(v reflect.Value, path string) {
-	section, ok := v.Addr().Interface().(interface{ Validate() error })
+	section, ok := reflect.TypeAssert[interface{ Validate() error }](v.Addr())
 	if !ok {
 		return
 	}
@@ -128,7 +128,7 @@ func leaves(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the tree is walked here
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

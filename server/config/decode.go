@@ -65,7 +65,7 @@ func shorten(s string, most int) string {
 // value decodes n into v as f says.
 func (d *decoder) value(n *node, v reflect.Value, path string, f field) {
 	d.given[path] = n
-	if p, ok := v.Addr().Interface().(policy); ok {
+	if p, ok := reflect.TypeAssert[policy](v.Addr()); ok {
 		d.policy(n, p, path)
 		return
 	}

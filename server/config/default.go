@@ -11,7 +11,7 @@ import (
 // defaults fills what was not given with the defaults of the tags, so that whoever reads the file's types finds plain
 // values. It fails on a tag only when the tag is wrong, which a test excludes.
 func (d *decoder) defaults(v reflect.Value, path string) {
-	if p, ok := v.Addr().Interface().(policy); ok {
+	if p, ok := reflect.TypeAssert[policy](v.Addr()); ok {
 		off, section := p.section()
 		if !*off {
 			d.defaults(section, path)

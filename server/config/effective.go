@@ -35,7 +35,7 @@ func (l *Loaded) effective() []shown {
 // section shows the keys of a section that have a value.
 func section(v reflect.Value, path string) []shown {
 	var all []shown
-	service, isService := v.Interface().(Service)
+	service, isService := reflect.TypeAssert[Service](v)
 	for _, f := range fieldsOf(v.Type()) {
 		if isService && service.Kind != kindHTTP && !slices.Contains(unrouted, f.key) {
 			continue
@@ -51,7 +51,7 @@ func section(v reflect.Value, path string) []shown {
 // show shows a value; ok is false when there is none.
 func show(v reflect.Value, path string, f field) (s shown, ok bool) {
 	s.path = path
-	if p, isPolicy := v.Addr().Interface().(policy); isPolicy {
+	if p, isPolicy := reflect.TypeAssert[policy](v.Addr()); isPolicy {
 		off, config := p.section()
 		if *off {
 			s.text, s.value = "off", "off"
@@ -149,9 +149,9 @@ func plainValue(v reflect.Value) (value any, text string) {
 		if x == gabion.Off {
 			return "off", "off"
 		}
-		return x, fmt.Sprint(x)
+		return x, itoa(x)
 	case bool:
-		return x, fmt.Sprint(x)
+		return x, strconv.FormatBool(x)
 	case gabion.Share:
 		text = x.String()
 		if x == gabion.Off {

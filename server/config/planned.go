@@ -1,6 +1,9 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // planned are keys that later versions will have. They are refused with words of their own, so that nobody believes
 // to be protected by what is not there.
@@ -13,10 +16,5 @@ var planned = map[reflect.Type][]string{
 
 // isPlanned says whether a key of a section is one of a later version.
 func isPlanned(section reflect.Type, key string) bool {
-	for _, k := range planned[section] {
-		if k == key {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(planned[section], key)
 }

@@ -40,7 +40,7 @@ func (p Problem) String() string {
 	if p.Excerpt != "" {
 		gutter := ""
 		if p.at.src == nil || p.at.src.kind == OriginFile {
-			gutter = fmt.Sprint(p.Line)
+			gutter = itoa(p.Line)
 		}
 		fmt.Fprintf(&b, "\n  %4s | %s\n       | %s", gutter, p.Excerpt, p.Carets)
 	}
@@ -55,7 +55,7 @@ func (p Problem) String() string {
 
 // Problems is the error of a configuration that was read and found wrong: everything that is, in the order of the
 // file.
-type Problems []Problem
+type Problems []Problem //nolint:errname // it is a list of problems before it is an error
 
 // Error tells all problems, with an empty line between two.
 func (p Problems) Error() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,12 +48,9 @@ func (d *decoder) off(n *node, v reflect.Value, path string, f field) {
 }
 
 func (d *decoder) choice(n *node, path string, f field) {
-	for _, e := range f.enum {
-		if n.text == e {
-			return
-		}
+	if !slices.Contains(f.enum, n.text) {
+		d.problem(n, path, "%s cannot be %q", path, clip(n.text)).allow(f.enum...).suggest(n.text, f.enum)
 	}
-	d.problem(n, path, "%s cannot be %q", path, clip(n.text)).allow(f.enum...).suggest(n.text, f.enum)
 }
 
 // set puts the text of n into v, and says, to stand behind the path, what is wrong when it cannot.
@@ -60,7 +58,7 @@ func set(n *node, v reflect.Value) (problem string) {
 	if v.Type() == durationType {
 		return setDuration(n, v)
 	}
-	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		if err := text.UnmarshalText([]byte(n.text)); err != nil {
 			return ": " + shorten(err.Error(), 160)
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 
 	"go.yaml.in/yaml/v4"
@@ -89,9 +90,7 @@ func valueSchema(t reflect.Type, k *Key) map[string]any {
 
 func scalarSchema(t reflect.Type, k *Key) map[string]any {
 	s := map[string]any{}
-	for key, value := range kindOf(t).schema {
-		s[key] = value
-	}
+	maps.Copy(s, kindOf(t).schema)
 	if t.Kind() == reflect.Int {
 		s["minimum"] = 1
 		if k.Name == "min" {

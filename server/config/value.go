@@ -112,7 +112,7 @@ func (s Secret) String() string {
 // Read returns the secret's value. It fails when the variable is not set, the file cannot be read, or the value is
 // empty: an empty secret protects nothing. The error never holds the value.
 func (s Secret) Read() (string, error) {
-	value := ""
+	var value string
 	switch {
 	case s.Env != "":
 		value = os.Getenv(s.Env)
