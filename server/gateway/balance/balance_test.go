@@ -11,7 +11,7 @@ import (
 	"github.com/gabion-io/gabion"
 )
 
-const start = gabion.Instant(time.Hour)
+const start gabion.Instant = time.Hour
 
 // crew is a set and its members, with a fixed seed.
 type crew struct {

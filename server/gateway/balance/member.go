@@ -35,7 +35,10 @@ type Member struct {
 	usual    atomic.Int64  // how long its successful requests take on average, in ns; 0: not known
 	progress atomic.Int64  // when a request last ended with an answer, or the first in flight began
 
-	tokens float64 // guarded by the Ration's lock
+	// The lock of the Rations guards these.
+
+	tokens   float64        // what is left of its ration
+	rationed gabion.Instant // when it had come back that the ration is for
 }
 
 // NewMember makes a member. Its key decides what hash sends to it: the same key means the same requests, in every

@@ -52,12 +52,17 @@ type Rationed struct {
 // nil when none is. spare says that others can take what is over. lock is the same for all rations of a service.
 func NewRation(now gabion.Instant, members []Rationed, spare bool, slowStart time.Duration, lock *sync.Mutex) *Ration {
 	r := &Ration{lock: lock, spare: spare, slowStart: slowStart}
+	lock.Lock()
+	defer lock.Unlock()
 	for _, m := range members {
 		returned := gabion.Instant(m.Member.returned.Load())
 		if returned == 0 || slowStart <= 0 {
 			continue
 		}
 		if until := returned + r.lasts(m.Share); until > now {
+			if m.Member.rationed != returned { // it has come back again: its ration begins anew
+				m.Member.rationed, m.Member.tokens = returned, rationBurst
+			}
 			r.rations = append(r.rations, ration{m.Member, m.Share, returned, until})
 			r.until = max(r.until, until)
 		}

@@ -78,7 +78,12 @@ func TestExhaustedMembersAreNamed(t *testing.T) {
 	m := NewMember("a")
 	m.Return(start)
 	r := NewRation(start, []Rationed{{m, 0.1}}, false, 10*time.Second, new(sync.Mutex))
-	if skip := r.Exhausted(start, nil); len(skip) != 1 || skip[0] != m {
+	for range rationBurst {
+		if !r.Take(start, m) {
+			t.Error("it cannot take what it has at once")
+		}
+	}
+	if skip := r.Exhausted(start, nil); r.Take(start, m) || len(skip) != 1 || skip[0] != m {
 		t.Errorf("exhausted are %v", skip)
 	}
 	for range 10 {

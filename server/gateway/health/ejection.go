@@ -113,6 +113,14 @@ func (e *Ejection) Due(now gabion.Instant) gabion.Instant {
 	return 0
 }
 
+// Rest is until when no trial can begin whatever comes; 0 when it is not out.
+func (e *Ejection) Rest() gabion.Instant {
+	if e.state != Out {
+		return 0
+	}
+	return e.until
+}
+
 // Try begins a trial, if one is due and has a place.
 func (e *Ejection) Try(now gabion.Instant) (stamp uint64, ok bool) {
 	if e.state == Out && now >= e.until {

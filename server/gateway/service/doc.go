@@ -19,4 +19,5 @@
 //
 // Whoever comes back gets little at first (slow start). When all were gone, the first that comes back also has a ration:
 // see balance.Ration. What is over goes to the standbys, or to the primaries whose checks still fail, or is refused.
+// slow_start off switches both off.
 package service

@@ -27,7 +27,7 @@ type Endpoint struct {
 
 	transport atomic.Pointer[Transport]
 	breaker   atomic.Pointer[breaker.Breaker]
-	resting   atomic.Int64 // when the open breaker tries probes; 0: it is not open
+	resting   atomic.Int64 // until when neither its breaker nor its ejection lets a trial through
 	requests  atomic.Uint64
 	errors    atomic.Uint64
 	refused   atomic.Uint64 // by the breaker

@@ -125,7 +125,7 @@ func (s *Service) note(h *host, a answer) (changed bool) {
 	}
 	if h.failing {
 		h.failing = false
-		s.changedEndpoints("unresolved", "resolved", fmt.Sprintf("%s is found again", h.name))
+		s.changedEndpoints("unresolved", "resolved", h.name+" is found again")
 	}
 	if slices.Equal(h.addresses, a.addresses) {
 		return false

@@ -53,7 +53,7 @@ type policy[C any] interface {
 }
 
 // renew is the policy after a change: nothing when it is off, the same one with the new configuration, or a new one.
-func renew[C any, P policy[C]](old P, off bool, cfg C, make func(C) (P, error)) (P, error) {
+func renew[C any, P policy[C]](old P, off bool, cfg C, create func(C) (P, error)) (P, error) {
 	var none P
 	switch {
 	case off:
@@ -61,7 +61,7 @@ func renew[C any, P policy[C]](old P, off bool, cfg C, make func(C) (P, error)) 
 	case old != none:
 		return old, old.Update(cfg)
 	}
-	return make(cfg)
+	return create(cfg)
 }
 
 // renewPolicies brings a validated configuration into the policies of the service.

@@ -91,7 +91,7 @@ func (e *Endpoint) state(now gabion.Instant) (state, reason string, since gabion
 		return status.Ejected, why, outSince
 	case out == health.Trial:
 		return status.Trial, why, outSince
-	case e.condition.tripped && e.resting.Load() != 0:
+	case e.condition.tripped && e.Breaker().State() == breaker.Open:
 		return status.Ejected, "its breaker is open", e.since
 	case e.condition.tripped:
 		return status.Trial, "its breaker tries probes", e.since

@@ -159,6 +159,7 @@ func (s *Service) endpointsFor(list []wanted, set settings, now gabion.Instant) 
 		}
 		if serving {
 			e.member.Return(now)
+			e.since = now
 		}
 		next, made = append(next, e), append(made, e)
 	}

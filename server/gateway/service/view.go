@@ -95,11 +95,11 @@ func (e *Endpoint) assess(now gabion.Instant) {
 	c := condition{down: e.check.Down()}
 	e.mu.Lock()
 	c.out = e.ejection.State() != health.In
+	resting := e.ejection.Rest()
 	e.mu.Unlock()
-	resting := gabion.Instant(0)
 	if b := e.breaker.Load(); b != nil {
 		c.tripped = b.State() != breaker.Closed
-		resting = b.Snapshot(now).Until
+		resting = max(resting, b.Snapshot(now).Until)
 	}
 	e.resting.Store(int64(resting))
 	was := e.condition
