@@ -1,5 +1,3 @@
 module github.com/gabion-io/gabion/bench
 
 go 1.26.0
-
-require github.com/gabion-io/gabion v0.1.0
