@@ -16,7 +16,7 @@ import (
 func TestEjectionScripts(t *testing.T) {
 	script.Run(t, "testdata/*.txt", func(t *testing.T) func(script.Command) string {
 		var e Ejection
-		var now gabion.Instant = time.Hour
+		now := time.Hour
 		stamps := map[string]uint64{}
 		results := func(c script.Command, outcome gabion.Outcome) string {
 			n := 1

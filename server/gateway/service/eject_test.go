@@ -56,7 +56,7 @@ func TestTheLastThatIsWellIsNotEjected(t *testing.T) {
 	inTime(t, "", func(t *testing.T) {
 		w := newWorld(t, withoutBreaker(withChecks(serviceOf(a, b, c))))
 		w.set("503", a, b)
-		time.Sleep(10 * time.Second)
+		wait(10 * time.Second)
 		w.wantState(a, status.Unhealthy)
 		w.fails(c, 50)
 		w.wantState(c, status.Healthy)
@@ -97,7 +97,7 @@ func TestARetryIsNoTrial(t *testing.T) {
 	inTime(t, "", func(t *testing.T) {
 		w := newWorld(t, serviceOf(a, b, c))
 		w.fails(a, 5)
-		time.Sleep(11 * time.Second)
+		wait(11 * time.Second)
 		var tried []*Endpoint
 		for range 2 { // as if the first attempts had been picked before
 			w.s.mu.Lock()

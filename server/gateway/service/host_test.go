@@ -30,7 +30,7 @@ func TestNamesAreFollowed(t *testing.T) {
 		requests := w.status(b).Requests
 
 		hosts.set(nil, host1, "10.0.0.3", "10.0.0.2")
-		time.Sleep(6 * time.Second)
+		wait(6 * time.Second)
 		want(b, c)
 		w.wantState(c, status.SlowStart)
 		if got := w.status(b).Requests; got != requests {
@@ -39,15 +39,15 @@ func TestNamesAreFollowed(t *testing.T) {
 		w.wantTold(event.KindEndpoints, "10.0.0.1, 10.0.0.2 > 10.0.0.2, 10.0.0.3 ("+host1+" has other addresses)")
 
 		hosts.set(errors.New("server misbehaving"), host1)
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		want(b, c)
 		hosts.set(nil, host1) // an empty answer is no better
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		want(b, c)
 		w.wantTold(event.KindEndpoints, "", "resolved > unresolved (look up catalog.internal: server misbehaving; 2 addresses")
 
 		hosts.set(nil, host1, "10.0.0.3", "10.0.0.2")
-		time.Sleep(6 * time.Second)
+		wait(6 * time.Second)
 		w.wantTold(event.KindEndpoints, "", "", "unresolved > resolved")
 		want(b, c)
 	})
@@ -62,7 +62,7 @@ func TestANameThatIsFoundLate(t *testing.T) {
 			t.Fatal("an endpoint was chosen that nobody knows")
 		}
 		hosts.set(nil, host1, "10.0.0.1")
-		time.Sleep(6 * time.Second)
+		wait(6 * time.Second)
 		if l := w.run(100, time.Second); l.failed > 0 {
 			t.Errorf("%d requests failed", l.failed)
 		}
@@ -75,7 +75,7 @@ func TestNamesComeAndGoWithTheConfiguration(t *testing.T) {
 		hosts := &addresses{}
 		hosts.set(nil, host1, "10.0.0.1")
 		w := newWorld(t, serviceOf(a), func(o *Options) { o.Resolver = hosts })
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		if n := hosts.count(); n != 0 {
 			t.Errorf("an IP address was looked up %d times", n)
 		}
@@ -84,13 +84,13 @@ func TestNamesComeAndGoWithTheConfiguration(t *testing.T) {
 		if got := w.names(); !slices.Equal(got, []string{a}) || w.status(a).Requests != 0 {
 			t.Errorf("the endpoints are %q", got)
 		}
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		asked := hosts.count()
 		if asked < 11 || asked > 15 {
 			t.Errorf("in a minute, the name was looked up %d times", asked)
 		}
 		w.update(serviceOf(b))
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		if hosts.count() != asked {
 			t.Error("a name that is not wanted any more is looked up")
 		}

@@ -129,7 +129,7 @@ func TestNothingIsLeft(t *testing.T) {
 		if !strings.Contains(err.Error(), "status 500") {
 			t.Errorf("the cause is missing: %v", err)
 		}
-		time.Sleep(refusal.RetryAfter())
+		wait(refusal.RetryAfter())
 		if !w.request(0) {
 			t.Error("who came back when told to was refused")
 		}
@@ -171,7 +171,7 @@ func TestSlowCallsAreMeasuredToTheHeadOfTheAnswer(t *testing.T) {
 			for range 20 {
 				leases = append(leases, w.pick())
 			}
-			time.Sleep(time.Minute)
+			wait(time.Minute)
 			for _, l := range leases {
 				l.Done(gabion.Now(), Result{Outcome: gabion.Success, Reached: true, Status: 200, Took: took})
 			}

@@ -16,7 +16,7 @@ func TestFailOpenWhenAllLookUnhealthy(t *testing.T) {
 		for _, address := range []string{a, b, c} { // the pages fail, the endpoints work
 			w.of(address, func(r *replica) { r.mode, r.page = "503", "" })
 		}
-		time.Sleep(10 * time.Second)
+		wait(10 * time.Second)
 		w.set("", a, b, c)
 		if l := w.run(200, 500*time.Millisecond); l.failed > 0 {
 			t.Errorf("%d requests failed", l.failed)
@@ -38,7 +38,7 @@ func TestLeavingFailOpenIsGradual(t *testing.T) {
 	inTime(t, "", func(t *testing.T) {
 		w := newWorld(t, withChecks(serviceOf(a, b, c)))
 		w.set("503", a, b, c)
-		time.Sleep(10 * time.Second)
+		wait(10 * time.Second)
 		for _, address := range []string{a, b, c} {
 			w.of(address, func(r *replica) { r.mode = "" })
 		}
@@ -102,7 +102,7 @@ func TestStandbyIsNotUsedForOneOfSeveral(t *testing.T) {
 		cfg.Standby = endpoints(spare)
 		w := newWorld(t, cfg)
 		w.set("503", a)
-		time.Sleep(10 * time.Second)
+		wait(10 * time.Second)
 		w.run(200, 5*time.Second)
 		if n := w.served(spare, w.started, time.Hour); n > 0 {
 			t.Errorf("the standby got %d requests", n)

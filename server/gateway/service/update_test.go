@@ -119,7 +119,7 @@ func TestUpdateChangesThePolicies(t *testing.T) {
 			}
 		}
 		w.set("503", a)
-		time.Sleep(10 * time.Second)
+		wait(10 * time.Second)
 		w.wantState(a, status.Unhealthy)
 		w.fails(b, 5)
 
@@ -162,18 +162,20 @@ func TestChecksFollowTheirConfiguration(t *testing.T) {
 	inTime(t, "", func(t *testing.T) {
 		w := newWorld(t, serviceOf(a, b))
 		w.set("503", a)
-		time.Sleep(time.Minute)
+		wait(time.Minute)
 		w.wantState(a, status.Healthy) // nobody asks
+		w.set("hangs", b)
 		w.update(withChecks(serviceOf(a, b)))
-		w.wantState(b, status.Unknown)
-		time.Sleep(time.Minute)
+		w.wantState(b, status.Unknown) // its first check runs
+		w.set("", b)
+		wait(time.Minute)
 		w.wantState(a, status.Unhealthy)
 		faster := withChecks(serviceOf(a, b))
 		faster.Health.Active.Config.Interval = 100 * time.Millisecond
 		w.update(faster)
 		w.wantState(a, status.Unhealthy)
 		w.set("", a)
-		time.Sleep(300 * time.Millisecond)
+		wait(300 * time.Millisecond)
 		w.wantState(a, status.SlowStart)
 	})
 }

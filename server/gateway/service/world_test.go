@@ -352,3 +352,9 @@ func (r *addresses) count() int {
 	defer r.mu.Unlock()
 	return r.asked
 }
+
+// wait lets time pass, and what was due in it be done.
+func wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
