@@ -79,6 +79,6 @@ func (s *Service) checked(ctx context.Context, e *Endpoint, active *config.Activ
 		e.ejection.Hasten(now)
 		e.mu.Unlock()
 	}
-	s.rebuild(now)
 	s.tell(turn)
+	s.rebuild(now)
 }

@@ -29,11 +29,11 @@ func (s *Service) eject(e *Endpoint, now gabion.Instant) {
 	if !may {
 		return
 	}
-	s.rebuild(now)
 	s.tell(event.Event{
 		Kind: event.KindEjection, Service: s.name, Endpoint: e.Name(),
 		From: from.String(), To: health.Out.String(), Reason: why,
 	})
+	s.rebuild(now)
 }
 
 // othersUsable says whether there is a usable endpoint beside e.

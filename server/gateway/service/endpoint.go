@@ -91,9 +91,7 @@ func (e *Endpoint) renewBreaker(cfg *config.Breaker) error {
 	s := e.service
 	c := cfg.Config
 	c.Name = s.name + " at " + e.target.Name
-	c.Observer = s.breakerObserver(event.Event{Service: s.name, Endpoint: e.target.Name}, &e.refused, func(now gabion.Instant) {
-		s.change(now, func() {})
-	})
+	c.Observer = s.breakerObserver(event.Event{Service: s.name, Endpoint: e.target.Name}, &e.refused, s.refresh)
 	c.OnOpen = nil
 	if cfg.DropConnections {
 		c.OnOpen = func() { e.Transport().Drop() }
@@ -166,11 +164,11 @@ func (e *Endpoint) judge(now gabion.Instant, stamp uint64, r Result) {
 	case health.Guilty:
 		e.service.eject(e, now)
 	case health.Cleared:
-		e.service.change(now, func() {})
 		e.service.tell(event.Event{
 			Kind: event.KindEjection, Service: e.service.name, Endpoint: e.Name(),
 			From: health.Trial.String(), To: health.In.String(), Reason: "its trial requests succeeded",
 		})
+		e.service.refresh(now)
 	}
 }
 

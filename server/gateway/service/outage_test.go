@@ -122,7 +122,11 @@ func TestAllDownAndBack(t *testing.T) {
 			w.run(200, 5*time.Second)
 			w.set("refuses", a, b, c)
 			w.run(200, 30*time.Second)
-			_, err := w.s.Pick(gabion.Now(), 0, nil)
+			l, err := w.s.Pick(gabion.Now(), 0, nil)
+			for err == nil { // a trial is just due
+				w.send(l)
+				l, err = w.s.Pick(gabion.Now(), 0, nil)
+			}
 			wantUnavailable(t, err)
 			w.set("", a, b, c)
 			back := time.Now()

@@ -139,11 +139,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// change runs f, which changes what endpoints are or how they are, and shows the result to Pick.
-func (s *Service) change(now gabion.Instant, f func()) {
+// refresh shows Pick what has become of an endpoint.
+func (s *Service) refresh(now gabion.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f()
 	if !s.closed {
 		s.rebuild(now)
 	}
