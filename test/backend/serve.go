@@ -110,8 +110,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b, changed := s.now()
 	s.note(Arrival, r)
-	// A body that breaks ends the request like one that was sent: it has arrived.
-	_, _ = io.Copy(io.Discard, r.Body)
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		panic(http.ErrAbortHandler) // Half a request is none.
+	}
 	switch b.Mode {
 	case Hang:
 		select {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 type Config struct {
 	// Gateway holds further keys of the section gateway, each on its own line without indentation.
 	Gateway string
+	// Listen is the value of gateway.listen, with %q for the gateway's address. Default: that address alone.
+	Listen string
 	// Rest is everything after the section gateway: services, routes, limits.
 	Rest string
 }
@@ -85,7 +88,8 @@ func (g *Gateway) Restart(t testing.TB) {
 func (g *Gateway) Write(t testing.TB, cfg Config) {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "gateway:\n  listen: %q\n  admin: %q\n", g.Address, g.Admin)
+	fmt.Fprintf(&b, "gateway:\n  admin: %q\n  listen: ", g.Admin)
+	fmt.Fprintf(&b, cmp.Or(cfg.Listen, "%q")+"\n", g.Address)
 	for line := range strings.Lines(cfg.Gateway) {
 		b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
 	}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -100,12 +101,26 @@ func (c *conn) exchange(request, id string, deadline time.Time, size int, s *Sam
 		return false
 	}
 	s.Result = Whole
+	if s.Backend == "" {
+		s.Problem = problem(body)
+	}
 	if s.Status == http.StatusOK && s.Backend != "" {
 		if err := payload.Check(id, size, body); err != nil {
 			s.fail(Wrong, err)
 		}
 	}
 	return !resp.Close && c.in.Buffered() == 0
+}
+
+// problem is the last part of the type of an answer in application/problem+json, "" when it is none.
+func problem(body []byte) string {
+	var p struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(body, &p) != nil {
+		return ""
+	}
+	return p.Type[strings.LastIndexByte(p.Type, ':')+1:]
 }
 
 // fail notes a failure. A time that is up is a kind of its own, wherever it was noticed.

@@ -23,7 +23,7 @@ type Load struct {
 	For time.Duration
 	// Posts is the share of POST requests; the others are GET. Default: 0.2. Negative: none.
 	Posts float64
-	// Deadline is how long an answer may take. Default: two seconds.
+	// Deadline is how long an answer may take. Default: five seconds.
 	Deadline time.Duration
 	// Size is how many bytes an answer has. Default: 2000.
 	Size int
@@ -79,7 +79,7 @@ func (l Load) withDefaults() Load {
 		l.Posts = 0.2
 	}
 	if l.Deadline == 0 {
-		l.Deadline = 2 * time.Second
+		l.Deadline = 5 * time.Second
 	}
 	if l.Size == 0 {
 		l.Size = 2000

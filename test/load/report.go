@@ -47,6 +47,8 @@ type Sample struct {
 	Header http.Header
 	// Backend is the backend that answered, "" when it was none.
 	Backend string
+	// Problem is the type of the gateway's own answer, such as "circuit-open".
+	Problem string
 	// RetryAfter is the answer's Retry-After.
 	RetryAfter string
 }
@@ -173,7 +175,7 @@ func (s *Sample) outcome() string {
 
 func (s *Sample) source() string {
 	if s.Backend == "" {
-		return "the gateway"
+		return strings.TrimSpace("the gateway " + s.Problem)
 	}
 	return s.Backend
 }
