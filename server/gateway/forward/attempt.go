@@ -86,11 +86,7 @@ func (c *call) attempt(number int) {
 		c.ended = service.Result{Outcome: c.judge(reply), Reached: true, Status: reply.Status, Took: reply.Head}
 		failure = c.hold(reply)
 	}
-	if failure != nil || c.held != nil {
-		record.Upstream += gabion.Now() - began
-	} else {
-		record.Upstream += reply.Head // and the time of the body, once it has been read
-	}
+	record.Upstream += gabion.Now() - began // and the time of what is left of the body, once it has been read
 	if failure != nil {
 		c.fail(failure)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -182,11 +183,16 @@ func (c *call) settleBreaker(now gabion.Instant, err error) {
 	c.breaker = nil
 }
 
-// release gives back what a panic has left.
+// calls are for reuse.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// release gives back what a panic has left, and the call itself.
 func (c *call) release() {
 	c.ended.Outcome = gabion.Ignored
 	c.settle(nil)
 	if c.cancel != nil {
 		c.cancel()
 	}
+	*c = call{}
+	calls.Put(c)
 }

@@ -51,7 +51,11 @@ func requested(r *exchange.Request, grpc bool) (time.Duration, bool) {
 			return d, true
 		}
 	}
-	ms, err := strconv.ParseUint(r.Header.Get("X-Gabion-Timeout-Ms"), 10, 63)
+	value := r.Header.Get("X-Gabion-Timeout-Ms")
+	if value == "" {
+		return 0, false
+	}
+	ms, err := strconv.ParseUint(value, 10, 63)
 	if err != nil || ms > uint64(maxTimeout/time.Millisecond) {
 		return 0, false
 	}

@@ -90,7 +90,8 @@ func newTarget(t Target) (target, error) {
 
 // Enter implements [exchange.Step]: it answers every exchange.
 func (s *step) Enter(x *exchange.Exchange) bool {
-	c := call{step: s, x: x}
+	c := calls.Get().(*call)
+	c.step, c.x = s, x
 	defer c.release()
 	if err := c.receive(); err != nil {
 		c.refuse(err)

@@ -81,7 +81,7 @@ func (c *call) hold(r *upstream.Reply) *upstream.Error {
 	h.room = h.pool.Get().(*[]byte)
 	h.rest = (*h.room)[:r.Length]
 	_, err := io.ReadFull(r.Body, h.rest)
-	if err == nil {
+	if err == nil && !r.Ended() {
 		err = ended(r.Body)
 	}
 	return c.keep(r, h, err)

@@ -19,8 +19,8 @@ type clock struct {
 	left    time.Duration // for the rest of the answer; 0: no bound
 	metered bool          // Extend was called
 	reading bool
-	since   gabion.Instant // when the present Read began
-	worked  time.Duration  // in Reads
+	since   gabion.Instant // when the present Read began, or was metered
+	worked  time.Duration  // in Reads that were metered
 	over    bool
 }
 
@@ -63,6 +63,7 @@ func (r *Reply) Extend(d time.Duration) {
 		c.timer.Stop()
 	}
 	if c.reading {
+		c.since = gabion.Now()
 		c.arm()
 	}
 }
@@ -82,8 +83,9 @@ func (c *clock) arm() {
 func (c *clock) wait() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reading, c.since = true, gabion.Now()
+	c.reading = true
 	if c.metered && !c.over {
+		c.since = gabion.Now()
 		c.arm()
 	}
 }
@@ -91,10 +93,13 @@ func (c *clock) wait() {
 func (c *clock) got() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	took := gabion.Now() - c.since
 	c.reading = false
+	if !c.metered || c.over {
+		return
+	}
+	took := gabion.Now() - c.since
 	c.worked += took
-	if c.metered && c.left > 0 {
+	if c.left > 0 {
 		c.timer.Stop()
 		c.left = max(1, c.left-took)
 	}
@@ -114,7 +119,15 @@ func (c *clock) stop() bool {
 	return true
 }
 
-// Waited is how long the endpoint was waited for while the body of its answer was read.
+// Ended tells whether the body has been read to its end.
+func (r *Reply) Ended() bool {
+	c := &r.try.clock
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
+// Waited is how long the endpoint was waited for while the body of its answer was read, since Extend.
 func (r *Reply) Waited() time.Duration {
 	c := &r.try.clock
 	c.mu.Lock()

@@ -25,28 +25,31 @@ type Head struct {
 	GRPC   bool
 	fields http.Header
 	used   bool
+	// lines are the values that this side adds, one for each field, so that they need no memory of their own.
+	lines [9]string
+	line  int
 }
 
 // Prepare makes the head of what is sent for x. What only a trusted hop may say is believed: the front has removed it
 // from the requests of others.
 func Prepare(x *exchange.Exchange) *Head {
 	r := &x.Request
-	h := &Head{fields: make(http.Header, 24)}
+	h := &Head{}
 	h.copy(r.Header)
 	if exchange.HasToken(r.Header.Values("Te"), "trailers") {
 		h.fields["Te"] = trailers
 	}
 	if r.Upgrade != "" {
-		h.fields["Connection"], h.fields["Upgrade"] = upgrade, []string{r.Upgrade}
+		h.fields["Connection"], h.fields["Upgrade"] = upgrade, h.value(r.Upgrade)
 	}
 	if _, ok := h.fields["User-Agent"]; !ok {
 		h.fields["User-Agent"] = none // else net/http invents one
 	}
 	if x.RequestID != "" {
-		h.fields["X-Request-Id"] = []string{x.RequestID}
+		h.fields["X-Request-Id"] = h.value(x.RequestID)
 	}
 	if x.TraceParent != "" {
-		h.fields["Traceparent"] = []string{x.TraceParent}
+		h.fields["Traceparent"] = h.value(x.TraceParent)
 	}
 	h.GRPC = IsGRPC(r.Header.Get("Content-Type"))
 	h.forwarded(r)
@@ -60,15 +63,30 @@ var (
 	none     = []string{""}
 )
 
+// added is how many fields this side adds at most.
+const added = 12
+
+// value makes the values of a field that has one.
+func (h *Head) value(v string) []string {
+	if h.line == len(h.lines) {
+		return []string{v}
+	}
+	h.lines[h.line] = v
+	h.line++
+	return h.lines[h.line-1 : h.line : h.line]
+}
+
 // copy takes over all fields that are not about the client's connection. Values are shared, not copied.
 func (h *Head) copy(from exchange.Header) {
 	if fields, ok := from.(exchange.Fields); ok {
+		h.fields = make(http.Header, len(fields)+added)
 		for name, values := range fields {
 			if !ours(name) {
 				h.fields[name] = values
 			}
 		}
 	} else {
+		h.fields = make(http.Header, 2*added)
 		for name, value := range from.All() {
 			if !ours(name) {
 				h.fields[name] = append(h.fields[name], value)
@@ -111,12 +129,12 @@ func (h *Head) join(name, member string) {
 	if earlier := h.fields[name]; len(earlier) > 0 {
 		member = strings.Join(earlier, ", ") + ", " + member
 	}
-	h.fields[name] = []string{member}
+	h.fields[name] = h.value(member)
 }
 
 func (h *Head) byDefault(name, value string) {
 	if len(h.fields[name]) == 0 {
-		h.fields[name] = []string{value}
+		h.fields[name] = h.value(value)
 	}
 }
 
@@ -131,9 +149,9 @@ func (h *Head) attempt(number int, remaining time.Duration) http.Header {
 	fields[headerAttempt] = ordinal(number)
 	delete(fields, headerTimeout)
 	if remaining > 0 {
-		fields[headerTimeout] = []string{strconv.FormatInt(max(1, remaining.Milliseconds()), 10)}
+		fields[headerTimeout] = h.value(strconv.FormatInt(max(1, remaining.Milliseconds()), 10))
 		if h.GRPC {
-			fields[headerGRPC] = []string{grpcTimeout(remaining)}
+			fields[headerGRPC] = h.value(grpcTimeout(remaining))
 		}
 	}
 	return fields
