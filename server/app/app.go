@@ -144,6 +144,7 @@ func (a *App) Drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drain)
 	defer cancel()
 	a.state.Store(status.Draining)
+	a.front.Leave()
 	a.events.Add(event.Event{Kind: event.KindLifecycle, From: status.Serving, To: status.Draining, Reason: "was told to stop"})
 	select {
 	case <-time.After(drain / announced):

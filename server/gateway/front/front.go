@@ -1,158 +1,134 @@
 // Package front is the client's side of the gateway: it turns requests into exchanges and answers into bytes, with
 // net/http.
+//
+// It refuses what is malformed or too large before anything is passed on, drops what only a trusted hop may say, and
+// never lets a broken answer look complete: it cuts the connection or the stream instead.
 package front
 
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"path"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 )
 
-// Config is what a Front is made of.
+// Config is what a Front is made of. All of it is required, except Trusted.
 type Config struct {
-	Listeners                  config.Listeners
-	MaxHeader, MaxBody         config.Size
+	// Listeners are the addresses to listen on.
+	Listeners config.Listeners
+	// MaxHeader bounds the head of a request, MaxBody its body.
+	MaxHeader, MaxBody config.Size
+	// HeaderTimeout is how long a client may take for the head of a request, IdleTimeout how long a connection may
+	// stay open between requests.
 	HeaderTimeout, IdleTimeout time.Duration
-	Trusted                    []config.Prefix
-	Log                        *slog.Logger
+	// Trusted are the networks of proxies that are believed.
+	Trusted []config.Prefix
+	// Log takes what goes wrong inside.
+	Log *slog.Logger
 }
 
-// Front listens and serves.
+// Front listens and serves. Make it with [New].
 type Front struct {
-	config    Config
-	handle    func(*exchange.Exchange)
-	server    *http.Server
-	listeners []net.Listener
-	pool      sync.Pool
+	config atomic.Pointer[Config]
+	handle func(*exchange.Exchange)
+	server *http.Server
+	// leaving is set when this instance goes away: connections are closed after their next answer.
+	leaving  atomic.Bool
+	sessions sync.Pool
+	tunnels  tunnels
+
+	mu        sync.Mutex
+	listeners map[string]*listener
 	serving   sync.WaitGroup
 }
 
-// New makes a front.
+// New makes a front that hands every exchange to handle. It does not listen yet.
 func New(cfg Config, handle func(*exchange.Exchange)) (*Front, error) {
-	f := &Front{config: cfg, handle: handle}
-	f.pool.New = func() any { return &exchange.Exchange{} }
+	f := &Front{handle: handle, listeners: map[string]*listener{}}
+	f.config.Store(&cfg)
+	f.sessions.New = func() any { return &session{front: f} }
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	f.server = &http.Server{
-		Handler: f, Protocols: protocols, MaxHeaderBytes: int(cfg.MaxHeader), ReadHeaderTimeout: cfg.HeaderTimeout,
-		IdleTimeout: cfg.IdleTimeout, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		Handler: f, Protocols: protocols, MaxHeaderBytes: int(cfg.MaxHeader),
+		ReadHeaderTimeout: cfg.HeaderTimeout, IdleTimeout: cfg.IdleTimeout,
+		ErrorLog:  slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		ConnState: watchHeads, ConnContext: keepConn,
 	}
 	return f, nil
 }
 
 // Start listens on all addresses and serves.
 func (f *Front) Start() error {
-	for _, l := range f.config.Listeners {
-		listener, err := net.Listen("tcp", l.Address)
-		if err != nil {
-			return err
-		}
-		f.listeners = append(f.listeners, listener)
-		f.serving.Go(func() {
-			if err := f.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				f.config.Log.Error("listener ended", "error", err)
-			}
-		})
-	}
-	return nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open(f.config.Load().Listeners)
 }
 
 // Addrs are the addresses that are listened on.
 func (f *Front) Addrs() (all []net.Addr) {
-	for _, l := range f.listeners {
-		all = append(all, l.Addr())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.config.Load().Listeners {
+		if open := f.listeners[l.Address]; open != nil {
+			all = append(all, open.Addr())
+		}
 	}
 	return all
 }
 
-// Drain stops listening and waits for what is in flight until ctx ends.
+// Reload brings another configuration into force. Connections stay, those of listeners that are gone included. The
+// bounds of the head and of idle time cannot change. When it fails, nothing has changed.
+func (f *Front) Reload(cfg Config) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.config.Load()
+	if cfg.MaxHeader != old.MaxHeader || cfg.HeaderTimeout != old.HeaderTimeout || cfg.IdleTimeout != old.IdleTimeout {
+		return errors.New("gateway: max_header, header_timeout and idle_timeout cannot change while running; restart")
+	}
+	if err := f.open(cfg.Listeners); err != nil {
+		return err
+	}
+	f.config.Store(&cfg)
+	f.closeOthers(cfg.Listeners)
+	return nil
+}
+
+// Leave announces that this instance goes away: it goes on serving, and every HTTP/1 connection is closed after its
+// next answer.
+func (f *Front) Leave() { f.leaving.Store(true) }
+
+// Drain stops listening and waits for what is in flight. When ctx ends before that, the rest is cut, and the error is
+// that of ctx.
 func (f *Front) Drain(ctx context.Context) error {
-	if err := f.server.Shutdown(ctx); err != nil {
-		return errors.Join(err, f.server.Close())
+	f.Leave()
+	err := f.server.Shutdown(ctx)
+	if err == nil {
+		err = f.tunnels.wait(ctx)
 	}
-	return nil
-}
-
-// Close ends everything.
-func (f *Front) Close() error { return f.server.Close() }
-
-// ServeHTTP implements http.Handler.
-func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := f.pool.Get().(*exchange.Exchange)
-	c := &client{w: w, x: x}
-	x.Context, x.Client, x.Reply = r.Context(), c, exchange.NewFields()
-	x.Started, x.Wall = gabion.Now(), time.Now().UTC()
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	x.Request = exchange.Request{
-		Method: r.Method, Scheme: "http", Host: r.Host, Path: clean(r.URL.Path), Target: r.RequestURI, Proto: r.Proto,
-		Header: exchange.Fields(r.Header), Peer: peer.Addr(), Client: peer.Addr(), Length: r.ContentLength,
-	}
-	if r.ContentLength != 0 {
-		x.Request.Body = http.MaxBytesReader(w, r.Body, int64(f.config.MaxBody))
-	}
-	f.handle(x)
-	broke := c.err
-	x.Reset()
-	f.pool.Put(x)
-	if broke != nil {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func clean(p string) string {
-	c := path.Clean("/" + p)
-	if strings.HasSuffix(p, "/") && c != "/" {
-		c += "/"
-	}
-	return c
-}
-
-type client struct {
-	w   http.ResponseWriter
-	x   *exchange.Exchange
-	err error
-}
-
-// Send implements exchange.Client.
-func (c *client) Send(a *exchange.Answer) error {
-	h := c.w.Header()
-	for name, value := range a.Header.All() {
-		h[name] = append(h[name], value)
-	}
-	for name, value := range c.x.Reply.All() {
-		h[name] = []string{value}
-	}
-	c.x.Record.Status = a.Status
-	c.w.WriteHeader(a.Status)
-	if a.Body == nil {
-		return nil
-	}
-	defer a.Body.Close()
-	n, err := io.Copy(c.w, a.Body)
-	c.x.Record.Sent = n
 	if err != nil {
-		c.err = err
-		return errors.Join(exchange.ErrUpstreamBroke, err)
+		return errors.Join(err, f.Close())
 	}
 	return nil
 }
 
-// Inform implements exchange.Client.
-func (c *client) Inform(status int, h exchange.Header) {}
-
-// Reload changes the configuration.
-func (f *Front) Reload(cfg Config) error { return nil }
+// Close ends everything at once.
+func (f *Front) Close() error {
+	err := f.server.Close()
+	f.tunnels.cut()
+	f.serving.Wait()
+	if err != nil {
+		return fmt.Errorf("closing the front: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/server/gateway/exchange"
+)
+
+// Send implements [exchange.Client].
+func (s *session) Send(a *exchange.Answer) error {
+	if a.Body != nil {
+		defer a.Body.Close()
+	}
+	if a.Conn != nil {
+		return s.upgrade(a)
+	}
+	s.began = true
+	s.head(a)
+	s.x.Record.Status = a.Status
+	s.w.WriteHeader(a.Status)
+	if a.Body == nil || s.r.Method == http.MethodHead {
+		return nil
+	}
+	if m, ok := a.Body.(interface{ Bytes() []byte }); ok {
+		n, err := s.w.Write(m.Bytes())
+		s.x.Record.Sent += int64(n)
+		return s.gone(err)
+	}
+	if err := s.copy(a); err != nil {
+		s.cut = true
+		return err
+	}
+	s.trailers(a)
+	return nil
+}
+
+// Inform implements [exchange.Client].
+func (s *session) Inform(status int, h exchange.Header) {
+	if s.began || status == http.StatusSwitchingProtocols || !s.r.ProtoAtLeast(1, 1) {
+		return
+	}
+	to := s.w.Header()
+	for name, value := range h.All() {
+		to[name] = append(to[name], value)
+	}
+	s.w.WriteHeader(status)
+	clear(to)
+}
+
+// head puts the fields of the answer and of the steps together.
+func (s *session) head(a *exchange.Answer) {
+	to := s.w.Header()
+	if fields, ok := a.Header.(exchange.Fields); ok {
+		maps.Copy(to, fields)
+	} else if a.Header != nil {
+		for name, value := range a.Header.All() {
+			to[name] = append(to[name], value)
+		}
+	}
+	exchange.DropHopByHop(exchange.Fields(to))
+	for name, values := range s.reply {
+		if beside(name) && len(to[name]) > 0 {
+			to[name] = append(to[name][:len(to[name]):len(to[name])], values...)
+		} else {
+			to[name] = values
+		}
+	}
+	if a.Length >= 0 && to["Content-Length"] == nil && a.Status != http.StatusNoContent && a.Status != http.StatusNotModified {
+		to["Content-Length"] = []string{strconv.FormatInt(a.Length, 10)}
+	}
+	if to["Content-Type"] == nil {
+		to["Content-Type"] = nil // or net/http would guess one
+	}
+	if s.front.leaving.Load() && s.r.ProtoMajor == 1 {
+		to["Connection"] = []string{"close"}
+	}
+}
+
+// beside says whether a field of the steps stands beside that of the answer instead of replacing it.
+func beside(name string) bool {
+	switch name {
+	case "Set-Cookie", "Vary", "Link", "Via", "Server-Timing", "Warning":
+		return true
+	}
+	return false
+}
+
+// buffers are for copying.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// copy copies the body. What has no known length, or is a stream, is flushed with every read.
+func (s *session) copy(a *exchange.Answer) error {
+	buffer := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buffer)
+	control := http.NewResponseController(s.w)
+	flush := a.Stream || a.Length < 0
+	if a.Stream {
+		if err := control.Flush(); err != nil {
+			return s.gone(err)
+		}
+	}
+	var set gabion.Instant
+	defer func() {
+		if set != 0 {
+			// The connection may be gone; otherwise the next answer sets its own.
+			_ = control.SetWriteDeadline(time.Time{})
+		}
+	}()
+	for {
+		n, err := a.Body.Read(buffer[:])
+		if n > 0 {
+			if now := gabion.Now(); s.x.Record.Sent > 0 && now-set > renew {
+				set = now
+				// Engines that cannot set a deadline have one of their own.
+				_ = control.SetWriteDeadline(time.Now().Add(patience))
+			}
+			written, err := s.w.Write(buffer[:n])
+			s.x.Record.Sent += int64(written)
+			if err == nil && flush {
+				err = control.Flush()
+			}
+			if err != nil {
+				return s.gone(err)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && s.x.Context.Err() != nil:
+			return s.gone(err)
+		case err != nil:
+			return fmt.Errorf("%w: %w", exchange.ErrUpstreamBroke, err)
+		}
+	}
+}
+
+// gone makes the error of an answer that the client does not take.
+func (s *session) gone(err error) error {
+	if err == nil || errors.Is(err, http.ErrBodyNotAllowed) {
+		return nil
+	}
+	s.cut = true
+	return fmt.Errorf("%w: %w", exchange.ErrClientGone, err)
+}
+
+// trailers sends the trailers, where the protocol has room for them.
+func (s *session) trailers(a *exchange.Answer) {
+	if a.Trailer == nil {
+		return
+	}
+	to := s.w.Header()
+	for name, value := range a.Trailer().All() {
+		to.Add(http.TrailerPrefix+name, value)
+	}
+}
