@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/ratelimit"
 )
 
 // Exchange is one request and its answer. It belongs to one goroutine at a time and is reused afterwards: a
@@ -22,7 +23,9 @@ type Exchange struct {
 	Context context.Context
 	// Request is what the client sent, with what the gateway changed of it.
 	Request Request
-	// Reply holds header fields that steps add to whatever answer is sent, Gabion's own included.
+	// Reply holds header fields that steps add to whatever answer is sent, Gabion's own included. A name in it
+	// replaces the answer's field of that name, except where both make sense side by side (Set-Cookie, Vary, Link,
+	// Via, Server-Timing, Warning). It may not be touched after Send.
 	Reply Header
 	// Client takes the answer. It is called once.
 	Client Client
@@ -41,8 +44,23 @@ type Exchange struct {
 	// Params are the path parameters of the matched route.
 	Params []Param
 
+	// Allowed are the methods that routes would take, when none takes the request.
+	Allowed []string
+	// Holds are what limits have granted to it, for settlement.
+	Holds []Hold
+
 	// Record is what happened, for metrics, access log and settlement.
 	Record Record
+
+	// own is room for Gabion's own answer, so that refusing allocates next to nothing.
+	own own
+}
+
+// Hold is what a limit granted to an exchange: a request of a key, or a charge of server time.
+type Hold struct {
+	Requests *ratelimit.Requests
+	Key      string
+	Charge   ratelimit.Charge
 }
 
 // Param is a path parameter: {id} in the route's path and what stood there.
@@ -56,12 +74,16 @@ type Request struct {
 	// Path is the decoded, cleaned path, for matching. Target is the path and query as sent, for forwarding.
 	Path, Target string
 	// Proto is "HTTP/1.1", "HTTP/2.0", ….
-	Proto  string
+	Proto string
+	// Header holds the fields as sent, hop-by-hop fields included: whoever sends the request on removes those. What only
+	// a trusted hop may say (Forwarded, X-Forwarded-*, X-Real-Ip, Gabion-*, X-Gabion-* except X-Gabion-Timeout-Ms) is
+	// gone when Peer is not one.
 	Header Header
 	// Peer is the address of the connection; Client is the one the request comes from: the same, or, behind
 	// trusted hops, what they say in X-Forwarded-For.
 	Peer, Client netip.Addr
-	// Body is nil when there is none. Length is its length, -1 when not known before the end.
+	// Body is nil when there is none. Length is its length, -1 when not known before the end. When reading fails, it is
+	// the client's doing and [ProblemOf] knows what to say about it. Reading after the exchange has ended fails.
 	Body   io.Reader
 	Length int64
 	// Trailer gives the trailers, after Body has been read to its end; nil when none were announced.
@@ -88,9 +110,11 @@ type Answer struct {
 // Client is the front engine's side of an exchange.
 type Client interface {
 	// Send writes the answer with the Reply fields added, copies its body, or joins the connections after a
-	// change of protocols, and returns when that has ended. Any error has cut the client's connection or
-	// stream in a way that it cannot take for a complete answer; the error says which side broke
-	// (errors.Is(err, ErrClientGone) or ErrUpstreamBroke).
+	// change of protocols, and returns when that has ended; it closes the answer's Body and Conn in every case. It
+	// removes hop-by-hop fields from the answer. Any error has cut the client's connection or stream in a way that it
+	// cannot take for a complete answer, or, where the endpoint's answer could not even be begun, has sent a problem
+	// instead; the error says which side broke (errors.Is(err, ErrClientGone) or ErrUpstreamBroke). It sets
+	// Record.Status, Sent and Upgraded.
 	Send(a *Answer) error
 	// Inform writes an informational answer (1xx) ahead of the final one.
 	Inform(status int, h Header)
@@ -119,6 +143,10 @@ type Record struct {
 	Attempts int
 	// Upstream is how long the endpoints worked on it, in all attempts together.
 	Upstream time.Duration
+	// Cost is the server time that the service itself states in X-Gabion-Cost-Ms; when Stated is set, it is charged
+	// in place of Upstream.
+	Cost   time.Duration
+	Stated bool
 	// Degraded names the fallback that served, "" when none did.
 	Degraded string
 	// Problem is the type of Gabion's own answer ("rate-limited"), "" when the answer came from an endpoint.
