@@ -85,7 +85,7 @@ var meanings = map[string]string{
 	"config.Secret.File":                     "file is the path of the file that holds it. Space at its end is cut.",
 	"config.Service.Balance":                 "balance is how an endpoint is chosen. least_load: the less loaded of two random ones.",
 	"config.Service.Breaker":                 "breaker stops sending requests to what keeps failing; one for each endpoint and one for the service.",
-	"config.Service.Bulkhead":                "bulkhead bounds how many requests the service has at a time.",
+	"config.Service.Bulkhead":                "bulkhead bounds how many requests the service has at a time. What fits depends on the service, so it is off by default.",
 	"config.Service.DependsOn":               "depends_on says what the service needs in turn, for weak points and drills.",
 	"config.Service.Endpoints":               "endpoints are where it runs.",
 	"config.Service.Fallback":                "fallback is what answers when the service cannot, in order.",

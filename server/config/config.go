@@ -98,8 +98,9 @@ type Service struct {
 	Retry Policy[Retry] `yaml:"retry"`
 	// Breaker stops sending requests to what keeps failing; one for each endpoint and one for the service.
 	Breaker Policy[Breaker] `yaml:"breaker"`
-	// Bulkhead bounds how many requests the service has at a time.
-	Bulkhead Policy[bulkhead.Config] `yaml:"bulkhead"`
+	// Bulkhead bounds how many requests the service has at a time. What fits depends on the service, so it is off by
+	// default.
+	Bulkhead Policy[bulkhead.Config] `yaml:"bulkhead" default:"off"`
 	// Fallback is what answers when the service cannot, in order.
 	Fallback []Fallback `yaml:"fallback" derived:"none"`
 	// DependsOn says what the service needs in turn, for weak points and drills.
