@@ -32,6 +32,7 @@ func (s *session) Send(a *exchange.Answer) error {
 	if m, ok := a.Body.(interface{ Bytes() []byte }); ok {
 		n, err := s.w.Write(m.Bytes())
 		s.x.Record.Sent += int64(n)
+		s.trailers(a)
 		return s.gone(err)
 	}
 	if err := s.copy(a); err != nil {
@@ -73,7 +74,10 @@ func (s *session) head(a *exchange.Answer) {
 			to[name] = values
 		}
 	}
-	if a.Length >= 0 && to["Content-Length"] == nil && a.Status != http.StatusNoContent && a.Status != http.StatusNotModified {
+	switch {
+	case a.Trailer != nil && s.r.ProtoMajor == 1:
+		delete(to, "Content-Length") // only a chunked body has room for trailers
+	case a.Length >= 0 && !a.Stream && to["Content-Length"] == nil && a.Status != http.StatusNoContent && a.Status != http.StatusNotModified:
 		to["Content-Length"] = []string{strconv.FormatInt(a.Length, 10)}
 	}
 	if to["Content-Type"] == nil {
@@ -102,7 +106,7 @@ func (s *session) copy(a *exchange.Answer) error {
 	defer buffers.Put(buffer)
 	control := http.NewResponseController(s.w)
 	flush := a.Stream || a.Length < 0
-	if a.Stream {
+	if a.Stream && a.Length != 0 { // the whole of an empty stream fits into its head, and gRPC wants it there
 		if err := control.Flush(); err != nil {
 			return s.gone(err)
 		}

@@ -26,6 +26,7 @@ type body struct {
 	received *int64
 	set      gabion.Instant // when the deadline was set last
 	failed   atomic.Pointer[error]
+	stopped  atomic.Bool
 }
 
 // Read implements io.Reader. Its errors are those that exchange.ProblemOf knows.
@@ -34,6 +35,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, *failed
 	}
 	b.allow()
+	if b.stopped.Load() { // asked after allow, which would undo what Interrupt does
+		return 0, http.ErrBodyReadAfterClose
+	}
 	n, err := b.from.Read(p)
 	*b.received += int64(n)
 	if b.left -= int64(n); b.left < 0 {
@@ -56,6 +60,14 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) fail(err error) error {
 	b.failed.Store(&err)
 	return err
+}
+
+// Interrupt ends a Read that waits for the client, and all later ones: nobody wants the rest of the body. It is called
+// while another goroutine may be reading.
+func (b *body) Interrupt() {
+	b.stopped.Store(true)
+	// Engines that cannot set a deadline have one of their own.
+	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
 }
 
 // allow gives the client time for the next bytes.

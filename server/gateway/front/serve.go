@@ -2,9 +2,11 @@ package front
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -79,7 +81,14 @@ func (s *session) receive() *exchange.Problem {
 	if r.ContentLength != 0 {
 		s.body = &body{from: r.Body, left: int64(cfg.MaxBody), w: s.w, received: &x.Record.Received}
 		x.Request.Body = s.body
-		x.Request.Trailer = s.trailer
+		if len(r.Trailer) > 0 {
+			x.Request.Trailer = s.trailer
+			r.Header["Trailer"] = slices.Collect(maps.Keys(r.Trailer)) // net/http has moved it away
+		}
+		if r.ProtoMajor == 1 {
+			// Without it net/http reads the rest of the body before it lets an answer out. Other engines need no asking.
+			_ = http.NewResponseController(s.w).EnableFullDuplex()
+		}
 	}
 	if r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && exchange.HasToken(r.Header["Connection"], "upgrade") {
 		x.Request.Upgrade = r.Header["Upgrade"][0]
