@@ -43,11 +43,15 @@ var (
 	noStore     = []string{"no-store"}
 )
 
-// Answer makes the answer and notes the type in x.Record.Problem. It lives in the exchange: it is good until the
+// Answer makes the answer and notes the type in x.Record.Problem. A client of gRPC gets it in the form that it
+// understands. The answer lives in the exchange: it is good until the
 // next one is made or the exchange ends.
 func (p Problem) Answer(x *Exchange) *Answer {
 	p.complete()
 	x.Record.Problem = p.Type
+	if h := x.Request.Header; h != nil && IsGRPC(h.Get("Content-Type")) {
+		return p.grpc(x)
+	}
 	o := &x.own
 	if o.header == nil {
 		o.header = NewFields()
