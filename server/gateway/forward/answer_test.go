@@ -337,3 +337,49 @@ func TestNoEndpoint(t *testing.T) {
 		t.Errorf("the error is %v", g.x.Record.Err)
 	}
 }
+
+// stalled is the body of a client that stops sending. Like that of a front, it writes to memory that is used again.
+type stalled struct {
+	first    string
+	received int
+	stop     chan struct{}
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	n := copy(p, s.first)
+	s.first = s.first[n:]
+	if n == 0 {
+		<-s.stop
+	}
+	s.received += n
+	return n, nil
+}
+
+func (s *stalled) Interrupt() { close(s.stop) }
+
+// TestNothingIsReadAfterwards: an answer that comes before the end of a streamed request ends the reading of it.
+func TestNothingIsReadAfterwards(t *testing.T) {
+	e := raw(t, func(c net.Conn) {
+		io.WriteString(c, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")
+		io.Copy(io.Discard, c)
+	})
+	s := forwardTo(t, []*endpoint{e})
+	for range 20 {
+		x := newExchange(t, "PUT")
+		body := &stalled{first: strings.Repeat("a", 100_000), stop: make(chan struct{})}
+		x.Request.Body, x.Request.Length = body, -1
+		if g := run(t, s, x); g.status != 403 || g.body != "no" {
+			t.Fatalf("got %d %q", g.status, g.body)
+		}
+		body.received = 0 // the race detector tells when somebody still reads
+	}
+}
+
+func TestProblemForGRPC(t *testing.T) {
+	x := newExchange(t, "POST")
+	x.Request.Header.Set("Content-Type", "application/grpc")
+	g := run(t, forwardTo(t, []*endpoint{dead(t)}), x)
+	if g.status != 200 || g.header.Get("Grpc-Status") != "14" || g.header.Get("Grpc-Retry-Pushback-Ms") == "" {
+		t.Errorf("got %d %v", g.status, g.header)
+	}
+}

@@ -73,7 +73,7 @@ func (c *call) attempt(number int) {
 	began := gabion.Now()
 	a := upstream.Attempt{Number: number, Timeout: c.time(began), Head: c.head, Payload: c.payload}
 	if c.stream != nil {
-		a.Stream = c.stream
+		a.Stream, a.Trailer = c.stream, c.stream.trailer
 	}
 	if c.told != 0 {
 		a.Remaining = max(1, c.told-began)

@@ -23,6 +23,7 @@ const maxPayload = 64 << 10
 var (
 	errGone     = exchange.ErrClientGone
 	errBody     = errors.New("the request body could not be read")
+	errClosed   = errors.New("the request body is not wanted any more")
 	errDeadline = errors.New("the time for the request is used up")
 )
 
@@ -65,16 +66,49 @@ type call struct {
 	fixed *exchange.Fixed
 }
 
-// source is a streamed body that knows whether it can still be sent to another endpoint.
+// source is a streamed body. It is read by a goroutine of the transport's, perhaps still when the exchange is over and
+// its memory is in use for another one, so everything goes through a gate that close shuts.
 type source struct {
-	io.Reader
-	touched atomic.Bool
+	from    io.Reader
+	fields  func() exchange.Header // may be nil
+	touched atomic.Bool            // it cannot be sent to another endpoint any more
+
+	mu     sync.Mutex // held while the client's side is in use
+	closed atomic.Bool
 }
 
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return 0, errClosed
+	}
 	s.touched.Store(true)
-	return s.Reader.Read(p)
+	return s.from.Read(p)
+}
+
+// trailer gives the trailers.
+func (s *source) trailer() exchange.Header {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fields == nil || s.closed.Load() {
+		return exchange.Fields(nil)
+	}
+	return s.fields()
+}
+
+// close lets nobody read any more. It waits for a Read that has begun, and interrupts it where the front can do that: a
+// client may take long to send what nobody wants.
+func (s *source) close() {
+	s.closed.Store(true)
+	if !s.mu.TryLock() {
+		if b, ok := s.from.(interface{ Interrupt() }); ok {
+			b.Interrupt()
+		}
+		s.mu.Lock()
+	}
+	s.mu.Unlock()
 }
 
 // receive reads the body when it is small enough to be kept. That also keeps a client that sends slowly from holding
@@ -85,7 +119,7 @@ func (c *call) receive() error {
 	switch {
 	case r.Body == nil || r.Length == 0:
 	case r.Length < 0 || r.Length > maxPayload:
-		c.stream = &source{Reader: r.Body}
+		c.stream = &source{from: r.Body, fields: r.Trailer}
 	default:
 		c.payload = make([]byte, r.Length)
 		if _, err := io.ReadFull(r.Body, c.payload); err != nil {
@@ -192,6 +226,9 @@ func (c *call) release() {
 	c.settle(nil)
 	if c.cancel != nil {
 		c.cancel()
+	}
+	if c.stream != nil {
+		c.stream.close()
 	}
 	*c = call{}
 	calls.Put(c)

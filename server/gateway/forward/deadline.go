@@ -8,7 +8,6 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
-	"github.com/gabion-io/gabion/server/gateway/upstream"
 )
 
 // maxTimeout is the longest time that a request can ask for; more is as good as none.
@@ -17,7 +16,7 @@ const maxTimeout = 24 * time.Hour
 // bound sets what deadline the exchange has: see docs/decisions/005-deadlines.md.
 func (c *call) bound(route time.Duration) {
 	x := c.x
-	grpc := upstream.IsGRPC(x.Request.Header.Get("Content-Type"))
+	grpc := exchange.IsGRPC(x.Request.Header.Get("Content-Type"))
 	if d, ok := requested(&x.Request, grpc); ok {
 		c.client = x.Started + d
 	}

@@ -53,7 +53,9 @@ func TestClientDeadline(t *testing.T) {
 			if field[0] == "Grpc-Timeout" {
 				x.Request.Header.Set("Content-Type", "application/grpc")
 			}
-			run(t, step, x).wantProblem(t, exchange.DeadlineExceeded, 504)
+			if g := run(t, step, x); x.Record.Problem != exchange.DeadlineExceeded {
+				t.Errorf("%s: got %d %q (%v)", field[0], g.status, x.Record.Problem, x.Record.Err)
+			}
 			if took := gabion.Now() - x.Started; took < 50*time.Millisecond || took > long/2 {
 				t.Errorf("%s: it took %v", field[0], took)
 			}

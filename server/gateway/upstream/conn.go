@@ -122,6 +122,18 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// halfCloser is a connection that can be closed in one direction.
+type halfCloser interface{ CloseWrite() error }
+
+// CloseWrite ends this side's half of a connection that changed protocols.
+func (c *conn) CloseWrite() error {
+	half, ok := c.Conn.(halfCloser)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
+}
+
 // Close closes the connection. Later calls return net.ErrClosed.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {

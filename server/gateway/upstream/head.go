@@ -51,7 +51,7 @@ func Prepare(x *exchange.Exchange) *Head {
 	if x.TraceParent != "" {
 		h.fields["Traceparent"] = h.value(x.TraceParent)
 	}
-	h.GRPC = IsGRPC(r.Header.Get("Content-Type"))
+	h.GRPC = exchange.IsGRPC(r.Header.Get("Content-Type"))
 	h.forwarded(r)
 	return h
 }
@@ -192,10 +192,4 @@ func quoted(host string) string {
 		return `""`
 	}
 	return host
-}
-
-// IsGRPC tells whether a Content-Type is one of gRPC.
-func IsGRPC(contentType string) bool {
-	rest, ok := strings.CutPrefix(contentType, "application/grpc")
-	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }

@@ -113,14 +113,3 @@ func TestGRPCTimeout(t *testing.T) {
 		}
 	}
 }
-
-func TestIsGRPC(t *testing.T) {
-	for contentType, want := range map[string]bool{
-		"application/grpc": true, "application/grpc+json": true, "application/grpc;x=y": true,
-		"application/grpc-web": false, "application/json": false, "": false,
-	} {
-		if got := IsGRPC(contentType); got != want {
-			t.Errorf("%q: %v", contentType, got)
-		}
-	}
-}

@@ -195,6 +195,12 @@ func TestUpgrade(t *testing.T) {
 			if _, err := io.ReadFull(r.Conn, got); err != nil || string(got) != "hello" {
 				t.Errorf("got %q, %v", got, err)
 			}
+			if err := r.Conn.(halfCloser).CloseWrite(); err != nil {
+				t.Error(err)
+			}
+			if rest, err := io.ReadAll(r.Conn); len(rest) > 0 || err != nil {
+				t.Errorf("after this half was closed: %q, %v", rest, err)
+			}
 			if err := r.Conn.Close(); err != nil {
 				t.Error(err)
 			}
@@ -259,11 +265,15 @@ func TestFraming(t *testing.T) {
 	for _, test := range tests {
 		x := newExchange(t, test.method, "/")
 		x.Request.Length = test.length
+		a := Attempt{Payload: test.payload, Stream: test.stream}
 		if test.trailer {
-			x.Request.Header.Set("Trailer", "x-sum")
-			x.Request.Trailer = func() exchange.Header { return exchange.Fields{"X-Sum": {"7"}, "X-Unannounced": {"1"}} }
+			known := exchange.Fields{"X-Sum": nil}
+			a.Trailer = func() exchange.Header {
+				defer func() { known = exchange.Fields{"X-Sum": {"7"}, "X-Unannounced": {"1"}} }()
+				return known
+			}
 		}
-		r, failure := send(t, transport, x, Attempt{Payload: test.payload, Stream: test.stream})
+		r, failure := send(t, transport, x, a)
 		if failure != nil {
 			t.Fatal(failure)
 		}

@@ -51,7 +51,7 @@ func (a *attempt) answered(r *http.Response) *Reply {
 		answer.Trailer = func() exchange.Header { return exchange.Fields(r.Trailer) }
 	}
 	contentType := r.Header.Get("Content-Type")
-	a.reply.Endless = strings.HasPrefix(contentType, "text/event-stream") || IsGRPC(contentType)
+	a.reply.Endless = strings.HasPrefix(contentType, "text/event-stream") || exchange.IsGRPC(contentType)
 	answer.Stream = a.reply.Endless || r.ContentLength < 0
 	return &a.reply
 }
@@ -107,6 +107,14 @@ func (r *Reply) Discard() {
 type changed struct {
 	io.ReadWriteCloser
 	try *attempt
+}
+
+// CloseWrite ends this side's half of the connection.
+func (c *changed) CloseWrite() error {
+	if c.try.half == nil {
+		return errors.ErrUnsupported
+	}
+	return c.try.half.CloseWrite()
 }
 
 // Close closes the connection.

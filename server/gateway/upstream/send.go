@@ -34,8 +34,12 @@ type Attempt struct {
 	// Payload is the whole body of the request. When it is nil, Stream is, unless that is nil too.
 	Payload []byte
 	// Stream is the body of the request, of x.Request.Length bytes. Nothing is read from it before there is a
-	// connection. Reading it may go on after Send has returned, until the Reply is closed.
+	// connection. It is read by another goroutine, and that may go on after everything has ended, until a Read that
+	// has begun returns.
 	Stream io.Reader
+	// Trailer gives the trailers of Stream: their names at any time, their values after its end. May be nil. It is
+	// called as Stream is read.
+	Trailer func() exchange.Header
 }
 
 // attempt is an Attempt on its way, and then the body of its answer.
@@ -52,6 +56,7 @@ type attempt struct {
 	// conn is the connection that is used, nil when requests share it; count is how many were tried, which is more than
 	// one when a connection from the pool turned out to be closed. sent is set when an earlier one was written to.
 	conn  *conn
+	half  halfCloser // the connection as it is seen above TLS; nil when it cannot be closed by halves
 	count int
 	sent  bool
 
@@ -112,10 +117,10 @@ func (t *Transport) request(ctx context.Context, try *attempt, a *Attempt) *http
 		r.Body, r.ContentLength = p, int64(len(a.Payload))
 		delete(r.Header, "Expect") // the body is here already
 	case a.Stream != nil && a.Payload == nil:
-		try.upload = &upload{source: a.Stream, trailer: source.Trailer, clock: &try.clock}
+		try.upload = &upload{source: a.Stream, trailer: a.Trailer, clock: &try.clock}
 		r.Body, r.ContentLength = try.upload, source.Length
-		if source.Trailer != nil {
-			r.Trailer = announced(source.Header)
+		if a.Trailer != nil {
+			r.Trailer = announced(a.Trailer())
 			try.upload.sent = r.Trailer
 		}
 	default:
@@ -143,13 +148,17 @@ func (t *Transport) url(target string) *url.URL {
 	return u
 }
 
-// announced are the trailers that the request announces, still without values.
+// announced are the names of trailers, still without values; nil when there are none.
 func announced(h exchange.Header) http.Header {
-	trailer := http.Header{}
-	for name := range exchange.Tokens(h.Values("Trailer")) {
-		trailer[textproto.CanonicalMIMEHeaderKey(name)] = nil
+	fields, ok := h.(exchange.Fields)
+	if !ok || len(fields) == 0 {
+		return nil
 	}
-	return trailer
+	names := make(http.Header, len(fields))
+	for name := range fields {
+		names[name] = nil
+	}
+	return names
 }
 
 // expire ends the attempt when its time is over.
@@ -163,6 +172,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	a.count++
 	a.conn = nil
 	raw := info.Conn
+	a.half, _ = raw.(halfCloser)
 	if encrypted, ok := raw.(*tls.Conn); ok {
 		if encrypted.ConnectionState().NegotiatedProtocol == "h2" {
 			return
