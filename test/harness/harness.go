@@ -33,8 +33,13 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// RaceVariable is the environment variable that has the binary built with the race detector when it is "1".
-const RaceVariable = "GABION_TEST_RACE"
+// Environment variables that change which binary is tested.
+const (
+	// RaceVariable has it built with the race detector when it is "1".
+	RaceVariable = "GABION_TEST_RACE"
+	// BinaryVariable is the path of one that exists already, such as a released one.
+	BinaryVariable = "GABION_TEST_BINARY"
+)
 
 // binary is the built binary, shared by all tests of a run.
 var binary struct {
@@ -54,6 +59,9 @@ func Binary(t testing.TB) string {
 }
 
 func build() {
+	if binary.path = os.Getenv(BinaryVariable); binary.path != "" {
+		return
+	}
 	if binary.dir, binary.err = os.MkdirTemp("", "gabion-test-"); binary.err != nil {
 		return
 	}

@@ -38,23 +38,23 @@ const (
 // request sends one request and notes what came back.
 func (c *client) request(i int, due time.Time, s *Sample) {
 	deadline := due.Add(c.load.Deadline)
-	c.exchange(c.load.Target(), c.head(i, s.Method), c.load.id(i), deadline, s)
+	c.exchange(c.load.Target(), c.head(i, s), deadline, s)
 	s.Took = time.Since(due)
 	if s.Result == Whole && s.Took > c.load.Deadline {
 		s.Result = Late
 	}
 }
 
-func (c *client) head(i int, method string) string {
+func (c *client) head(i int, s *Sample) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: load.example\r\n%s: %s\r\n%s: %d\r\n", method, c.load.Path, payload.ID, c.load.id(i), payload.Size, c.load.Size)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: load.example\r\n%s: %s\r\n%s: %d\r\n", s.Method, c.load.Path, payload.ID, s.ID, payload.Size, c.load.Size)
 	if c.load.Work > 0 {
 		fmt.Fprintf(&b, "%s: %s\r\n", payload.Work, c.load.Work)
 	}
 	if c.load.User != nil {
 		fmt.Fprintf(&b, "X-User: %s\r\n", c.load.User(i))
 	}
-	if method == http.MethodPost {
+	if s.Method == http.MethodPost {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(orderBody), orderBody)
 	} else {
 		b.WriteString("\r\n")
@@ -62,13 +62,13 @@ func (c *client) head(i int, method string) string {
 	return b.String()
 }
 
-func (c *client) exchange(address, request, id string, deadline time.Time, s *Sample) {
+func (c *client) exchange(address, request string, deadline time.Time, s *Sample) {
 	conn, err := c.take(address, deadline)
 	if err != nil {
 		s.fail(Unreachable, err)
 		return
 	}
-	if reusable := conn.exchange(request, id, deadline, c.load.Size, s); reusable {
+	if reusable := conn.exchange(request, deadline, c.load.Size, s); reusable {
 		c.give(address, conn)
 	} else {
 		conn.Close()
@@ -76,7 +76,7 @@ func (c *client) exchange(address, request, id string, deadline time.Time, s *Sa
 }
 
 // exchange sends the request and reads its answer. It says whether the connection can be used again.
-func (c *conn) exchange(request, id string, deadline time.Time, size int, s *Sample) bool {
+func (c *conn) exchange(request string, deadline time.Time, size int, s *Sample) bool {
 	if err := c.SetDeadline(deadline); err != nil {
 		s.fail(Broken, err)
 		return false
@@ -105,7 +105,7 @@ func (c *conn) exchange(request, id string, deadline time.Time, size int, s *Sam
 		s.Problem = problem(body)
 	}
 	if s.Status == http.StatusOK && s.Backend != "" {
-		if err := payload.Check(id, size, body); err != nil {
+		if err := payload.Check(s.ID, size, body); err != nil {
 			s.fail(Wrong, err)
 		}
 	}

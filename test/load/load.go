@@ -64,6 +64,7 @@ func (l Load) Start(ctx context.Context) *Running {
 		defer close(r.finished)
 		defer stop()
 		r.send(ctx)
+		r.report.samples.markStalls()
 	}()
 	return r
 }
@@ -136,7 +137,8 @@ func (r *Running) send(ctx context.Context) {
 			}
 		}
 		sample := &r.report.samples[i]
-		sample.Method, sample.At = r.load.method(i), due.Sub(r.started)
+		sample.ID, sample.Method, sample.At = r.load.id(i), r.load.method(i), due.Sub(r.started)
+		sample.Sent = time.Since(r.started)
 		select {
 		case places <- struct{}{}:
 		default:

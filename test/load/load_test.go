@@ -2,6 +2,7 @@ package load
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -127,5 +128,27 @@ func TestQuantile(t *testing.T) {
 	}
 	if (Samples{}).Quantile(.5) != 0 || (Samples{}).OKShare() != 0 {
 		t.Error("of nothing there is something")
+	}
+}
+
+// What was under way while the machine stood still is known: here from 100 to 180 ms after the start.
+func TestStalls(t *testing.T) {
+	const ms = time.Millisecond
+	s := Samples{
+		{At: 0, Sent: 0, Took: 50 * ms},
+		{At: 50 * ms, Sent: 51 * ms, Took: 60 * ms},     // ends within
+		{At: 60 * ms, Sent: 60 * ms, Took: 200 * ms},    // lasts longer
+		{At: 100 * ms, Sent: 180 * ms, Took: 90 * ms},   // was due when it began
+		{At: 150 * ms, Sent: 181 * ms, Took: 35 * ms},   // was due within
+		{At: 200 * ms, Sent: 220 * ms, Took: 1000 * ms}, // a little late
+		{At: 250 * ms, Sent: 250 * ms, Took: 10 * ms},
+	}
+	s.markStalls()
+	var awake []time.Duration
+	for _, x := range s.Awake() {
+		awake = append(awake, x.At/ms)
+	}
+	if !slices.Equal(awake, []time.Duration{0, 200, 250}) {
+		t.Errorf("awake were those due at %d", awake)
 	}
 }

@@ -36,9 +36,15 @@ func (r Result) String() string {
 
 // Sample is what became of one request.
 type Sample struct {
+	// ID is the request's id.
+	ID string
 	// At is when it was due, after the start of the load. Took is how long it took from then to the end of its answer.
 	At, Took time.Duration
 	Method   string
+	// Sent is when it was really sent, and Stalled whether this machine stood still while it was under way: then its
+	// latency says nothing about what is tested.
+	Sent    time.Duration
+	Stalled bool
 	// Result says how it ended, and Err why, when it did not end well.
 	Result Result
 	Err    error
@@ -93,6 +99,26 @@ func (s Samples) method(name string) Samples {
 // Between are the samples that were due from one moment up to another, both after the start of the load.
 func (s Samples) Between(from, to time.Duration) Samples {
 	return s.Where(func(x *Sample) bool { return x.At >= from && x.At < to })
+}
+
+// Awake are the samples during which this machine did not stand still.
+func (s Samples) Awake() Samples { return s.Where(func(x *Sample) bool { return !x.Stalled }) }
+
+// stall is how late a request must be sent for the machine to have stood still.
+const stall = 25 * time.Millisecond
+
+// markStalls finds out when the machine stood still, from requests that could not be sent when they were due.
+func (s Samples) markStalls() {
+	for i := range s {
+		if s[i].Sent-s[i].At < stall {
+			continue
+		}
+		for k := range s {
+			if s[k].At <= s[i].Sent && s[k].At+s[k].Took >= s[i].At {
+				s[k].Stalled = true
+			}
+		}
+	}
 }
 
 // Failed are the samples that were not OK.
