@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,7 +33,7 @@ var backend = contender{
 	command: []string{"nginx", "-p", "DIR", "-c", "backend.conf"},
 }
 
-// contenders builds what must be built and returns those whose name contains only.
+// contenders builds what must be built and returns those whose name contains a word of the list only.
 func contenders(ctx context.Context, dir, gabion, only string) ([]contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -58,7 +59,7 @@ func contenders(ctx context.Context, dir, gabion, only string) ([]contender, err
 	var chosen []contender
 	for i, c := range all {
 		c.port = firstPort + i
-		if strings.Contains(strings.ToLower(c.name), strings.ToLower(only)) {
+		if slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(strings.ToLower(c.name), strings.ToLower(part)) }) {
 			chosen = append(chosen, c)
 		}
 	}

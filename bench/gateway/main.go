@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "../docs/performance.md", "the file whose gateway section is written; empty: only print")
 	flag.StringVar(&o.gabion, "gabion", "../bin/gabion", "the binary under test")
 	flag.StringVar(&o.serve, "reverseproxy", "", "internal: serve as the tuned ReverseProxy, LISTEN,BACKEND")
-	flag.StringVar(&o.only, "only", "", "measure only contenders whose name contains this")
+	flag.StringVar(&o.only, "only", "", "measure only contenders whose name contains a word of this comma-separated list")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-gateway:", err)
