@@ -47,7 +47,7 @@ func (a *attempt) answered(r *http.Response) *Reply {
 	}
 	a.body = r.Body
 	answer.Body = a
-	if r.ContentLength < 0 {
+	if r.ContentLength < 0 || len(r.Trailer) > 0 { // in HTTP/2 an answer of known length can have trailers, too
 		answer.Trailer = func() exchange.Header { return exchange.Fields(r.Trailer) }
 	}
 	contentType := r.Header.Get("Content-Type")
