@@ -36,7 +36,8 @@ func AppendKey(b []byte, value string) []byte {
 	if value == "" || isAddress(value) {
 		return append(b, value...)
 	}
-	sum := sha256.Sum256([]byte(value))
+	var room [128]byte // on the stack: most keys fit
+	sum := sha256.Sum256(append(room[:0], value...))
 	b = append(b, prefix...)
 	return hex.AppendEncode(b, sum[:hidden])
 }
