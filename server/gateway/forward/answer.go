@@ -175,13 +175,9 @@ func (c *call) problem(err error) exchange.Problem {
 		}
 		return exchange.Problem{Type: exchange.BadRequest, Detail: "The request body could not be read."}
 	}
-	var refusal *gabion.Error
 	wait := comeBack
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*gabion.Error](err); ok && refusal.Until != 0 {
 		wait = max(refusal.RetryAfter(), time.Millisecond)
-		if refusal.Until == 0 {
-			wait = comeBack
-		}
 	}
 	var failure *upstream.Error
 	switch {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -158,9 +159,7 @@ type taker struct{ sink }
 func (t *taker) Inform(int, exchange.Header) {}
 
 func (t *taker) Send(a *exchange.Answer) error {
-	for name, values := range a.Header.(exchange.Fields) {
-		t.header[name] = values
-	}
+	maps.Copy(t.header, a.Header.(exchange.Fields))
 	if a.Body == nil {
 		return nil
 	}

@@ -122,7 +122,7 @@ func TestBodyIsBounded(t *testing.T) {
 					}
 				}
 			})
-			g := run(t, forwardTo(t, []*endpoint{e}, totalTimeout(3*short), noRetry), newExchange(t, "GET"))
+			g := run(t, forwardTo(t, []*endpoint{e}, totalTimeout(5*short), noRetry), newExchange(t, "GET"))
 			if complete := g.err == nil && g.body == "partpartpartpart"; complete != test.ends {
 				t.Errorf("got %q, %v", g.body, g.err)
 			}

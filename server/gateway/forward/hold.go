@@ -132,9 +132,9 @@ func (c *call) holdOpen(r *upstream.Reply) *upstream.Error {
 	case <-timer.C:
 	}
 	switch finished, err := o.release(); {
-	case finished && err != nil && err != io.EOF:
+	case finished && err != nil && !errors.Is(err, io.EOF):
 		return c.keep(r, &held{room: o.room, pool: &rooms[1]}, err)
-	case finished && err == io.EOF && !hasTrailer(r):
+	case finished && err != nil && !hasTrailer(r):
 		r.Trailer = nil
 		return c.keep(r, &held{room: o.room, pool: &rooms[1], rest: (*o.room)[:o.n]}, nil)
 	}
