@@ -18,7 +18,7 @@ const (
 
 // limited is a gateway whose users, told apart by X-User, have a limit.
 func limited(limit string, p policies, backends ...*backend.Backend) harness.Config {
-	return harness.Config{Rest: "services:\n" + p.service("items", backends...) +
+	return harness.Config{Gateway: "drain: 2s", Rest: "services:\n" + p.service("items", backends...) +
 		"routes:\n  - {name: items, match: {path: /}, service: items, identity: [header:X-User], limits: [per-user]}\n" +
 		"limits:\n  per-user: {" + limit + "}\n"}
 }

@@ -73,7 +73,7 @@ func frozen(t *testing.T, p policies, f *harness.Findings) {
 	backends[0].Thaw(t)
 	report := run.Wait()
 	safe(t, f, report, backends...)
-	p99 := report.Get().Between(freeze, thaw).Quantile(.99)
+	p99 := report.Get().Between(freeze, thaw).Awake().Quantile(.99)
 	f.Claim(p99IsBounded, p99 <= 1100*time.Millisecond, "%v", p99)
 
 	back := report.All().Between(thaw, end).By("b0")

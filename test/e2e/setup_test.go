@@ -54,7 +54,7 @@ func (p policies) service(name string, backends ...*backend.Backend) string {
 // config is a gateway with one service and one route to it.
 func (p policies) config(backends ...*backend.Backend) harness.Config {
 	return harness.Config{
-		Gateway: "drain: 10s",
+		Gateway: "drain: 2s",
 		Rest:    "services:\n" + p.service("items", backends...) + "routes:\n  - {name: items, match: {path: /}, service: items}\n",
 	}
 }
