@@ -18,6 +18,8 @@ import (
 	"github.com/gabion-io/gabion/server/event"
 	"github.com/gabion-io/gabion/server/gateway"
 	"github.com/gabion-io/gabion/server/gateway/front"
+	"github.com/gabion-io/gabion/server/logs"
+	"github.com/gabion-io/gabion/server/metrics"
 	"github.com/gabion-io/gabion/server/status"
 )
 
@@ -38,6 +40,8 @@ type App struct {
 	opt     Options
 	log     *slog.Logger
 	events  *event.Log
+	metrics *metrics.Metrics
+	access  *logs.Access
 	gateway *gateway.Gateway
 	front   *front.Front
 	admin   *http.Server
@@ -65,8 +69,10 @@ func New(opt Options) (*App, error) {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.log = slog.New(slog.NewJSONHandler(opt.Log, &slog.HandlerOptions{ReplaceAttr: utc}))
 	a.events = event.NewLog(event.Config{Logger: a.log})
+	a.observe()
 	if err := a.build(&loaded.File); err != nil {
 		a.cancel()
+		a.closeAccess()
 		a.events.Close()
 		return nil, err
 	}
@@ -87,6 +93,7 @@ func (a *App) build(cfg *config.File) (err error) {
 	if a.gateway, err = gateway.New(cfg, a.gatewayOptions()); err != nil {
 		return err
 	}
+	a.keep()
 	if a.front, err = front.New(a.frontConfig(cfg), a.gateway.Serve); err != nil {
 		a.gateway.Close()
 		return err
@@ -167,6 +174,7 @@ func (a *App) takeDown() {
 	}
 	a.beside.Wait()
 	a.gateway.Close()
+	a.closeAccess()
 	a.events.Close()
 }
 

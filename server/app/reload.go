@@ -45,7 +45,9 @@ func (a *App) apply(loaded *config.Loaded) error {
 	if err := a.front.Reload(a.frontConfig(&loaded.File)); err != nil {
 		return a.refused(err)
 	}
-	if err := a.gateway.Apply(&loaded.File); err != nil {
+	err := a.gateway.Apply(&loaded.File)
+	a.keep()
+	if err != nil {
 		return a.refused(err)
 	}
 	a.config = loaded

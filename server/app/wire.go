@@ -1,25 +1,63 @@
 package app
 
 import (
+	"context"
 	"net/http"
+	"time"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/gateway"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/gateway/record"
+	"github.com/gabion-io/gabion/server/logs"
+	"github.com/gabion-io/gabion/server/metrics"
 	"github.com/gabion-io/gabion/server/status"
 )
 
 func (a *App) gatewayOptions() gateway.Options {
 	return gateway.Options{
 		Events: a.events, Observer: a.events.Observer,
-		Record: func(config.Route) exchange.Step { return nothing{} },
+		Record: func(r config.Route) exchange.Step {
+			return &record.Step{Route: a.metrics.Route(r), Access: a.access}
+		},
 	}
 }
 
-type nothing struct{}
+// observe makes what remembers: the access log and the metrics. They read the gateway when they are asked, so it need
+// not be there yet.
+func (a *App) observe() {
+	a.access = logs.New(a.opt.Access, logs.Config{})
+	a.metrics = metrics.New(metrics.Source{
+		Version:  a.opt.Version,
+		Services: func() []status.Service { return a.gateway.Services(gabion.Now()) },
+		Limits:   func() []status.Limit { return a.gateway.Limits() },
+		Config: func() status.Config {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.source
+		},
+		Events: a.events.Counts, Access: a.access.Counts,
+	})
+}
 
-func (nothing) Enter(*exchange.Exchange) bool { return true }
-func (nothing) Leave(*exchange.Exchange)      {}
+// keep adjusts what remembers to the configuration in force, after every attempt to change it.
+func (a *App) keep() {
+	cfg := a.gateway.Config()
+	a.metrics.Keep(cfg.Routes)
+	a.access.Enable(cfg.Logs.Access)
+}
+
+// lastLines is how long the end of the process waits for whoever reads the access log.
+const lastLines = 2 * time.Second
+
+func (a *App) closeAccess() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastLines)
+	defer cancel()
+	if err := a.access.Close(ctx); err != nil {
+		a.log.Warn("closing", "error", err)
+	}
+}
 
 func (a *App) adminHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -29,5 +67,6 @@ func (a *App) adminHandler() http.Handler {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
+	mux.Handle("GET /metrics", a.metrics.Handler())
 	return mux
 }

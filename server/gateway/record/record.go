@@ -33,6 +33,6 @@ func (s *Step) Leave(x *exchange.Exchange) {
 		// The front answers for it, after all steps are left.
 		r.Status, r.Problem, r.Err = 500, exchange.InternalError, errUnanswered
 	}
-	s.Route.Leave(&x.Record, took)
 	s.Access.Record(x, took)
+	s.Route.Leave(&x.Record, took) // last: what is counted is also logged
 }
