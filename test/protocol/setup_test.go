@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,16 +107,28 @@ func request(t *testing.T, method, url string, body io.Reader, fields ...string)
 // pattern is a body of n bytes whose every part tells its place.
 type pattern struct{ at, n int64 }
 
+// period is prime, so that no buffer's size divides it.
+const period = 65_521
+
+// block holds the pattern's period, and what follows after it.
+var block = sync.OnceValue(func() []byte {
+	random := rand.New(rand.NewPCG(1, 2))
+	all := make([]byte, 2*period)
+	for i := range period {
+		all[i] = byte(random.Uint32())
+	}
+	copy(all[period:], all[:period])
+	return all
+})
+
+// Read implements io.Reader.
 func (p *pattern) Read(b []byte) (int, error) {
 	if p.at == p.n {
 		return 0, io.EOF
 	}
-	n := min(int64(len(b)), p.n-p.at)
-	for i := range b[:n] {
-		b[i] = byte((p.at + int64(i)) * 2654435761 >> 13)
-	}
-	p.at += n
-	return int(n), nil
+	n := copy(b[:min(int64(len(b)), p.n-p.at, period)], block()[p.at%period:])
+	p.at += int64(n)
+	return n, nil
 }
 
 // same reads r to its end and says how it differs from the pattern of n bytes.
