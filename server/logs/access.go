@@ -34,6 +34,7 @@ type Access struct {
 	sink   io.Writer
 	off    atomic.Bool
 	lines  sync.Pool // of *[]byte: room to put a line together
+	ids    *identities
 
 	written, dropped atomic.Uint64
 
@@ -60,7 +61,7 @@ func New(sink io.Writer, cfg Config) *Access {
 	cfg.Buffers = max(cmp.Or(cfg.Buffers, 16), 2)
 	cfg.Every = cmp.Or(max(cfg.Every, 0), 200*time.Millisecond)
 	a := &Access{
-		config: cfg, sink: sink, full: make(chan batch, cfg.Buffers), free: make(chan []byte, cfg.Buffers),
+		config: cfg, sink: sink, ids: newIdentities(), full: make(chan batch, cfg.Buffers), free: make(chan []byte, cfg.Buffers),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.lines.New = func() any { return new(make([]byte, 0, 1024)) }
@@ -80,7 +81,7 @@ func (a *Access) Record(x *exchange.Exchange, took time.Duration) {
 		return
 	}
 	line := a.lines.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
-	*line = appendLine((*line)[:0], x, took)
+	*line = appendLine((*line)[:0], x, took, a.ids)
 	a.add(*line)
 	a.lines.Put(line)
 }

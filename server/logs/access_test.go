@@ -77,7 +77,7 @@ func TestFlushedByTime(t *testing.T) {
 func TestFlushedBySize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sink
-		line := len(appendLine(nil, served(), 0))
+		line := len(appendLine(nil, served(), 0, newIdentities()))
 		a := New(&s, Config{Buffer: 3*line + 1})
 		for range 7 {
 			a.Record(served(), 0)
@@ -101,7 +101,7 @@ func TestFlushedBySize(t *testing.T) {
 func TestStalledSinkLosesLinesAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{blocked: make(chan struct{})}
-		line := len(appendLine(nil, served(), 0))
+		line := len(appendLine(nil, served(), 0, newIdentities()))
 		a := New(&s, Config{Buffer: 10 * line, Buffers: 3})
 		for range 100 {
 			a.Record(served(), 0)
@@ -125,7 +125,7 @@ func TestStalledSinkLosesLinesAndHoldsNobodyUp(t *testing.T) {
 func TestGoesOnAfterAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{blocked: make(chan struct{})}
-		a := New(&s, Config{Buffer: len(appendLine(nil, served(), 0)), Buffers: 2})
+		a := New(&s, Config{Buffer: len(appendLine(nil, served(), 0, newIdentities())), Buffers: 2})
 		for range 5 {
 			a.Record(served(), 0)
 		}

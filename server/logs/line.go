@@ -16,15 +16,12 @@ const (
 	maxText = 2048
 )
 
-// timeFormat is RFC 3339 in UTC, always with milliseconds.
-const timeFormat = "2006-01-02T15:04:05.000Z"
-
 // appendLine appends the line of an exchange. Fields that do not apply are left out. The query is never there: it may
 // hold secrets, as the identity may, which is masked.
-func appendLine(b []byte, x *exchange.Exchange, took time.Duration) []byte {
+func appendLine(b []byte, x *exchange.Exchange, took time.Duration, ids *identities) []byte {
 	r := &x.Record
 	b = append(b, `{"time":"`...)
-	b = x.Wall.UTC().AppendFormat(b, timeFormat)
+	b = appendTime(b, x.Wall)
 	b = append(b, '"')
 	b = appendField(b, `,"route":`, r.Route, maxWord)
 	b = appendField(b, `,"service":`, r.Service, maxWord)
@@ -38,11 +35,11 @@ func appendLine(b []byte, x *exchange.Exchange, took time.Duration) []byte {
 	b = appendNumber(b, `,"attempts":`, int64(r.Attempts))
 	b = appendNumber(b, `,"received":`, r.Received)
 	b = appendNumber(b, `,"sent":`, r.Sent)
-	return append(appendWho(b, x), "}\n"...)
+	return append(appendWho(b, x, ids), "}\n"...)
 }
 
 // appendWho appends who asked and what went wrong.
-func appendWho(b []byte, x *exchange.Exchange) []byte {
+func appendWho(b []byte, x *exchange.Exchange, ids *identities) []byte {
 	r := &x.Record
 	if x.Request.Client.IsValid() {
 		b = append(b, `,"client":"`...)
@@ -55,9 +52,7 @@ func appendWho(b []byte, x *exchange.Exchange) []byte {
 		}
 	}
 	if x.Identity != "" {
-		var room [64]byte
-		b = append(b, `,"identity":`...)
-		b = appendString(b, mask.AppendKey(room[:0], x.Identity), maxWord)
+		b = appendField(b, `,"identity":`, ids.show(x.Identity), maxWord)
 	}
 	b = appendField(b, `,"request_id":`, x.RequestID, maxWord)
 	if len(x.TraceParent) >= len("00-4bf92f3577b34da6a3ce929d0e0e4736") {
@@ -90,51 +85,50 @@ func appendMillis(b []byte, name string, d time.Duration) []byte {
 	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
 }
 
+// appendTime appends t in RFC 3339, in UTC and always with three digits of a second.
+func appendTime(b []byte, t time.Time) []byte {
+	b = t.UTC().AppendFormat(b, time.RFC3339) // this layout has a fast path
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return append(b[:len(b)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+}
+
 const hexDigits = "0123456789abcdef"
 
 // appendString appends s as a JSON string, cut to limit bytes. Invalid UTF-8 becomes U+FFFD; what could move the
 // cursor of a terminal or break lines (controls, DEL, U+0080 … U+009F, U+2028, U+2029) is escaped.
-func appendString[T string | []byte](b []byte, s T, limit int) []byte {
+func appendString(b []byte, s string, limit int) []byte {
 	cut := len(s) > limit
 	if cut {
 		s = s[:limit]
 	}
 	b = append(b, '"')
+	done := 0 // what is before is appended
 	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
+		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
 			i++
-		case c >= ' ' && c < 0x7f:
-			b = append(b, c)
-			i++
-		case c < utf8.RuneSelf:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			i++
-		default:
-			r, size := decode(s, i)
-			if cut && size == 1 && len(s)-i < utf8.UTFMax { // the cut went through a character
-				i = len(s)
-				continue
-			}
-			b = appendRune(b, r)
-			i += size
+			continue
 		}
+		b = append(b, s[done:i]...)
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if i += size; !cut || utf8.FullRuneInString(s[i-size:]) { // else the cut went through it
+			b = appendRune(b, r)
+		} else {
+			i = len(s)
+		}
+		done = i
 	}
+	b = append(b, s[done:]...)
 	if cut {
 		b = append(b, "…"...)
 	}
 	return append(b, '"')
 }
 
-// decode is the character of s at i.
-func decode[T string | []byte](s T, i int) (rune, int) {
-	return utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
-}
-
 func appendRune(b []byte, r rune) []byte {
-	if r <= 0x9f || r == '\u2028' || r == '\u2029' {
+	switch {
+	case r == '"' || r == '\\':
+		return append(b, '\\', byte(r))
+	case r <= 0x9f || r == '\u2028' || r == '\u2029':
 		return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 	}
 	return utf8.AppendRune(b, r)

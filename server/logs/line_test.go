@@ -47,7 +47,7 @@ func TestLine(t *testing.T) {
 			`"upstream_ms":0.000,"attempts":0,"received":0,"sent":0}` + "\n"},
 		{"zone", zone, `"client":"fe80::1%\""}` + "\n"},
 	} {
-		got := string(appendLine(nil, test.x, 5007*time.Microsecond+999))
+		got := string(appendLine(nil, test.x, 5007*time.Microsecond+999, newIdentities()))
 		if !strings.HasSuffix(got, test.want) {
 			t.Errorf("%s:\nhave %s\nwant %s", test.name, got, test.want)
 		}
@@ -122,7 +122,7 @@ func FuzzLine(f *testing.F) {
 		x.Request.Path, x.Request.Method, x.Identity = path, method, identity
 		x.RequestID, x.TraceParent, x.Record.Endpoint = method, path, path
 		x.Record.Status, x.Record.Err = status, errors.New(failure)
-		b := appendLine(nil, x, time.Duration(took))
+		b := appendLine(nil, x, time.Duration(took), newIdentities())
 		if !json.Valid(b) || b[len(b)-1] != '\n' || strings.Count(string(b), "\n") != 1 {
 			t.Fatalf("no line of JSON: %q", b)
 		}
