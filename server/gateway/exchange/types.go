@@ -70,3 +70,11 @@ var kinds = func() map[string]*Kind {
 	}
 	return m
 }()
+
+// StatusOf is the status that goes with a type of problem; 500 for one that is not among [Kinds].
+func StatusOf(problem string) int {
+	if k := kinds[problem]; k != nil {
+		return k.Status
+	}
+	return kinds[InternalError].Status
+}
