@@ -3,6 +3,8 @@ package forward
 import (
 	"context"
 	"errors"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -39,11 +41,11 @@ func (c *call) attempts() {
 		c.lease, c.leased, c.ended = lease, true, service.Result{Outcome: gabion.Ignored}
 		c.err = nil
 		c.attempt(number)
-		d, again := c.again(policy, number)
+		tried = append(tried, lease.Endpoint)
+		d, again := c.again(policy, number, tried)
 		if !again {
 			return
 		}
-		tried = append(tried, lease.Endpoint)
 		c.discard()
 		c.settleLease(gabion.Now())
 		pause(c.context, d.Wait)
@@ -120,7 +122,7 @@ func (c *call) judge(r *upstream.Reply) gabion.Outcome {
 
 // fail notes an attempt that brought no answer, or not a whole one.
 func (c *call) fail(failure *upstream.Error) {
-	c.reply, c.held, c.err = nil, nil, failure
+	c.reply, c.held, c.err, c.answered = nil, nil, failure, 0
 	c.ended.Outcome, c.ended.Reached, c.ended.Err = gabion.Failure, failure.Reached, failure
 	now := gabion.Now()
 	if failure.Kind == upstream.Timeout {
@@ -143,15 +145,18 @@ func (c *call) fail(failure *upstream.Error) {
 }
 
 // again decides about another attempt.
-func (c *call) again(policy *retry.Retry, number int) (retry.Decision, bool) {
+func (c *call) again(policy *retry.Retry, number int, tried []*service.Endpoint) (retry.Decision, bool) {
 	if policy == nil || c.ended.Outcome == gabion.Ignored || !c.worth() {
 		return retry.Decision{}, false
 	}
+	now := gabion.Now()
 	var wait time.Duration
-	if c.reply != nil && (c.reply.Status == 503 || c.reply.Status == 429) {
+	if c.reply != nil {
 		wait = asked(c.reply.Header, time.Now)
 	}
-	now := gabion.Now()
+	if wait > 0 && c.reply.Status == http.StatusServiceUnavailable && c.untried(now, tried) {
+		wait = 0 // one endpoint asked for it, and the others can go on
+	}
 	d := policy.Decide(now, number, c.deadline, wait)
 	e := gabion.Event{
 		Kind: gabion.EventGaveUp, Policy: "retry", Name: c.at.name, At: now,
@@ -162,6 +167,16 @@ func (c *call) again(policy *retry.Retry, number int) (retry.Decision, bool) {
 	}
 	c.step.tell(e)
 	return d, d.Again
+}
+
+// untried tells whether another attempt would go to an endpoint that this request has not been sent to.
+func (c *call) untried(now gabion.Instant, tried []*service.Endpoint) bool {
+	lease, err := c.at.service.Pick(now, c.hash(), tried)
+	if err != nil {
+		return false
+	}
+	lease.Done(now, service.Result{Outcome: gabion.Ignored})
+	return !slices.Contains(tried, lease.Endpoint)
 }
 
 // worth tells whether the request may be sent again after the present attempt.

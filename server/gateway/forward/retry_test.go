@@ -148,6 +148,17 @@ func TestRetryAfter(t *testing.T) {
 	if waited := gabion.Now() - x.Started; waited < time.Second {
 		t.Errorf("the endpoint asked for a second, the retry came after %v", waited)
 	}
+	// The others need not wait for the one that asks for it.
+	always := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(503)
+	})
+	s := forwardTo(t, []*endpoint{always, good(t)}, totalTimeout(10*time.Second))
+	for range 4 {
+		if g := run(t, s, newExchange(t, "GET")); g.status != 200 {
+			t.Errorf("got %d, must be the other endpoint's 200", g.status)
+		}
+	}
 	// A wait that would go past the deadline is not begun.
 	x = newExchange(t, "GET")
 	if g := run(t, forwardTo(t, []*endpoint{busy("10")}, totalTimeout(5*time.Second)), x); g.status != 503 {
