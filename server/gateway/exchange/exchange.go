@@ -82,6 +82,8 @@ type Request struct {
 	// Peer is the address of the connection; Client is the one the request comes from: the same, or, behind
 	// trusted hops, what they say in X-Forwarded-For.
 	Peer, Client netip.Addr
+	// From is the text of Client.
+	From string
 	// Body is nil when there is none. Length is its length, -1 when not known before the end. When reading fails, it is
 	// the client's doing and [ProblemOf] knows what to say about it. Reading after the exchange has ended fails.
 	Body   io.Reader

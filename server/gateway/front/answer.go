@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -59,14 +58,23 @@ func (s *session) Inform(status int, h exchange.Header) {
 // head puts the fields of the answer and of the steps together.
 func (s *session) head(a *exchange.Answer) {
 	to := s.w.Header()
-	if fields, ok := a.Header.(exchange.Fields); ok {
-		maps.Copy(to, fields)
-	} else if a.Header != nil {
+	fields, ok := a.Header.(exchange.Fields)
+	if !ok {
+		fields = exchange.NewFields()
 		for name, value := range a.Header.All() {
-			to[name] = append(to[name], value)
+			fields.Add(name, value)
 		}
 	}
-	exchange.DropHopByHop(exchange.Fields(to))
+	for name, values := range fields {
+		if !exchange.HopByHop(name) {
+			to[name] = values
+		}
+	}
+	if listed := fields["Connection"]; len(listed) > 0 {
+		for name := range exchange.Tokens(listed) {
+			to.Del(name)
+		}
+	}
 	for name, values := range s.reply {
 		if beside(name) && len(to[name]) > 0 {
 			to[name] = append(to[name][:len(to[name]):len(to[name])], values...)

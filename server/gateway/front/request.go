@@ -15,8 +15,14 @@ import (
 func (s *session) path() *exchange.Problem {
 	u, request := s.r.URL, &s.x.Request
 	request.Path = u.Path
+	if s.r.Method == http.MethodConnect || s.r.Method == http.MethodTrace {
+		return &exchange.Problem{Type: exchange.MethodNotAllowed, Allow: methods, Detail: "This gateway opens no tunnels and echoes nothing."}
+	}
+	if strings.IndexByte(request.Target, '#') >= 0 {
+		return &exchange.Problem{Type: exchange.BadRequest, Detail: "The request target holds a fragment."}
+	}
 	if len(request.Target) == 0 || request.Target[0] != '/' {
-		if s.r.Method == http.MethodConnect || u.Path == "" && u.Host == "" || u.Path == "*" {
+		if u.Path == "" && u.Host == "" || u.Path == "*" || u.Opaque != "" || s.r.ProtoMajor != 1 {
 			return &exchange.Problem{Type: exchange.BadRequest, Detail: "The request target is not a path."}
 		}
 		request.Target = u.RequestURI() // it came in absolute form
@@ -36,6 +42,48 @@ func (s *session) path() *exchange.Problem {
 		return &exchange.Problem{Type: exchange.BadRequest, Detail: why}
 	}
 	return nil
+}
+
+// methods are those that a gateway can pass on whatever the routes say.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// host checks which host is meant. net/http lets characters pass that mean something else elsewhere.
+func (s *session) host() *exchange.Problem {
+	host, r := s.r.Host, s.r
+	if host == "" {
+		if r.ProtoAtLeast(1, 1) {
+			return &exchange.Problem{Type: exchange.BadRequest, Detail: "The request names no host."}
+		}
+		return nil
+	}
+	for i := range len(host) {
+		if c := host[i]; !hostByte(c) {
+			return &exchange.Problem{Type: exchange.BadRequest, Detail: "The name of the host is malformed."}
+		}
+	}
+	if also := r.Header["Host"]; len(also) > 0 { // with HTTP/2, beside :authority
+		if len(also) > 1 || !strings.EqualFold(also[0], host) {
+			return &exchange.Problem{Type: exchange.BadRequest, Detail: "The request names different hosts."}
+		}
+		delete(r.Header, "Host")
+	}
+	if len(r.Header["Content-Length"]) > 1 { // with HTTP/2: net/http takes the first
+		return &exchange.Problem{Type: exchange.BadRequest, Detail: "The request has more than one Content-Length."}
+	}
+	return nil
+}
+
+// hostByte says whether c may be in a host and port: a name, an IPv4 address, or an IPv6 address in brackets.
+func hostByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9', 'A' <= c && c <= 'Z':
+		return true
+	}
+	switch c {
+	case '.', '-', ':', '_', '[', ']', '~', '%':
+		return true
+	}
+	return false
 }
 
 // bad says what is wrong with a decoded path.
@@ -62,17 +110,30 @@ func dots(s string) bool {
 // addresses finds out who is asking, and drops what only a trusted hop may say when the peer is not one.
 func (s *session) addresses(cfg *Config) {
 	request := &s.x.Request
-	request.Peer = peer(s.r)
-	request.Client = request.Peer
+	request.Peer = s.link.peer
+	request.Client, request.From = request.Peer, host(s.r.RemoteAddr, request.Peer)
 	trusted := in(cfg.Trusted, request.Peer)
 	if trusted {
-		request.Client = client(s.r.Header["X-Forwarded-For"], request.Peer, cfg.Trusted)
+		lines := s.r.Header["X-Forwarded-For"]
+		if len(lines) == 0 {
+			lines = forwardedFor(s.r.Header["Forwarded"])
+		}
+		request.Client = client(lines, request.Peer, cfg.Trusted)
+		request.From = request.Client.String()
 	}
 	for name := range s.r.Header {
 		if !trusted && privileged(name) {
 			delete(s.r.Header, name)
 		}
 	}
+}
+
+// host is the text of the address a in remote, which is a with a port. For IPv4 it stands there already.
+func host(remote string, a netip.Addr) string {
+	if at := strings.LastIndexByte(remote, ':'); a.Is4() && at > 0 && strings.IndexByte(remote, ':') == at {
+		return remote[:at]
+	}
+	return a.String()
 }
 
 // privileged says whether only a trusted hop may send a field.

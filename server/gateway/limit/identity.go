@@ -40,7 +40,7 @@ func (s source) of(x *exchange.Exchange) string {
 	if s.header != "" {
 		return x.Request.Header.Get(s.header)
 	}
-	return x.Request.Client.String()
+	return x.Request.From
 }
 
 // Leave implements [exchange.Step].

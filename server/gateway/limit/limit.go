@@ -5,6 +5,8 @@
 package limit
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -49,7 +51,8 @@ func New(name string, cfg config.Limit, old *Limit, observer gabion.Observer) (*
 func (l *Limit) limitRequests(cfg config.Limit) (err error) {
 	limits := ratelimit.RequestsConfig{Name: l.name, Rate: cfg.Requests, Burst: cfg.Burst, Overrides: map[string]ratelimit.RequestsValues{}}
 	used := cfg.Requests.Count > 0
-	for name, tier := range cfg.Tiers {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Tiers)) { // the first that matches a key counts
+		tier := cfg.Tiers[name]
 		limits.Tiers = append(limits.Tiers, ratelimit.RequestsTier{Name: name, Keys: tier.Keys, Rate: tier.Requests, Burst: tier.Burst})
 	}
 	for key, values := range cfg.Overrides {
@@ -71,7 +74,8 @@ func (l *Limit) limitTime(cfg config.Limit) (err error) {
 		Name: l.name, Quota: cfg.ServerTime, Concurrency: cfg.Concurrency, Overrides: map[string]ratelimit.ServerTimeValues{},
 	}
 	used := cfg.ServerTime.Time > 0 || cfg.Concurrency > 0
-	for name, tier := range cfg.Tiers {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Tiers)) {
+		tier := cfg.Tiers[name]
 		limits.Tiers = append(limits.Tiers, ratelimit.ServerTimeTier{Name: name, Keys: tier.Keys, Quota: tier.ServerTime, Concurrency: tier.Concurrency})
 	}
 	for key, values := range cfg.Overrides {
@@ -108,7 +112,7 @@ func (p part) of(x *exchange.Exchange) string {
 	case "identity":
 		return x.Identity
 	case "ip":
-		return x.Request.Client.String()
+		return x.Request.From
 	case "header":
 		return x.Request.Header.Get(p.header)
 	case "route":
