@@ -66,6 +66,8 @@ var (
 	errTimeout    = errors.New("no complete answer in time")
 	errReleased   = errors.New("attempt ended")
 	errVersion    = errors.New("the answer is in an unknown version of HTTP")
+	errField      = errors.New("the answer has a field whose name is none")
+	errSwitch     = errors.New("the answer changes to a protocol that was not asked for")
 	errTooManyInf = errors.New("too many informational answers")
 	errBodyClosed = errors.New("request body is not read any more")
 )

@@ -42,6 +42,12 @@ func TestBadEndpoints(t *testing.T) {
 		{"another version", say("HTTP/7.0 200 OK\r\n\r\n"), Protocol},
 		{"no number", say("HTTP/1.1 abc OK\r\n\r\n"), Protocol},
 		{"no field", say("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), Protocol},
+		{"a blank in a name", say("HTTP/1.1 200 OK\r\nContent Length: 3\r\n\r\nabc"), Protocol},
+		{"a switch that was not asked for", func(c net.Conn) {
+			readHead(c)
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
+			waitClose(c)
+		}, Protocol},
 		{"two lengths", say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), Protocol},
 		{"negative length", say("HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nabc"), Protocol},
 		{"unknown coding", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: what\r\n\r\nabc"), Protocol},

@@ -24,6 +24,22 @@ type Reply struct {
 	try   *attempt
 }
 
+// unsound says what is wrong with a head that net/http has let pass. asked is the protocol that a change was asked to.
+func unsound(r *http.Response, asked string) error {
+	if r.ProtoMajor != 1 && r.ProtoMajor != 2 {
+		return errVersion
+	}
+	for name := range r.Header {
+		if strings.IndexByte(name, ' ') >= 0 { // net/http accepts this one byte too many
+			return errField
+		}
+	}
+	if r.StatusCode == http.StatusSwitchingProtocols && (asked == "" || !strings.EqualFold(r.Header.Get("Upgrade"), asked)) {
+		return errSwitch
+	}
+	return nil
+}
+
 // answered makes the reply.
 func (a *attempt) answered(r *http.Response) *Reply {
 	a.reply = Reply{

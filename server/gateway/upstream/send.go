@@ -86,8 +86,10 @@ func (t *Transport) Send(ctx context.Context, x *exchange.Exchange, a Attempt) (
 		engine = t.upgrade
 	}
 	answer, err := engine.RoundTrip(r)
-	if err == nil && answer.ProtoMajor != 1 && answer.ProtoMajor != 2 {
-		err = errors.Join(errVersion, answer.Body.Close())
+	if err == nil {
+		if err = unsound(answer, x.Request.Upgrade); err != nil {
+			err = errors.Join(err, answer.Body.Close())
+		}
 	}
 	try.mu.Lock()
 	try.headed = true
