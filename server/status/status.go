@@ -11,7 +11,7 @@ type Process struct {
 	// Version is the version of the binary.
 	Version string `json:"version"`
 	// State is starting, serving, draining or stopped.
-	State string `json:"state"`
+	State string `json:"state" enum:"starting,serving,draining,stopped"`
 	// Started is when the process started.
 	Started time.Time `json:"started"`
 }
@@ -41,7 +41,7 @@ type Config struct {
 // Breaker is a circuit breaker.
 type Breaker struct {
 	// State is closed, half_open or open.
-	State string `json:"state"`
+	State string `json:"state" enum:"closed,half_open,open"`
 	// Calls is how many calls the window holds; FailureRate and SlowRate are shares of them, from 0 to 1.
 	Calls       int     `json:"calls"`
 	FailureRate float64 `json:"failure_rate"`
@@ -85,7 +85,7 @@ type Endpoint struct {
 	Standby bool   `json:"standby"`
 	Weight  int    `json:"weight"`
 	// State is one of [EndpointStates]. Reason says why, in one sentence; Since is when it began.
-	State  string    `json:"state"`
+	State  string    `json:"state" enum:"healthy,slow_start,unknown,trial,ejected,unhealthy,draining"`
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	// InFlight is how many requests it works on.
@@ -131,9 +131,9 @@ type Service struct {
 // Decision counts what a limit decided.
 type Decision struct {
 	// Kind is requests, server_time or concurrency.
-	Kind string `json:"kind"`
+	Kind string `json:"kind" enum:"requests,server_time,concurrency"`
 	// Decision is allowed, refused, or shadow: would have been refused if the limit were enforced.
-	Decision string `json:"decision"`
+	Decision string `json:"decision" enum:"allowed,refused,shadow"`
 	Count    uint64 `json:"count"`
 }
 
@@ -141,7 +141,7 @@ type Decision struct {
 type Limit struct {
 	Name string `json:"name"`
 	// Mode is enforce or shadow.
-	Mode string `json:"mode"`
+	Mode string `json:"mode" enum:"enforce,shadow"`
 	// Keys is how many keys are remembered.
 	Keys      int        `json:"keys"`
 	Decisions []Decision `json:"decisions"`
