@@ -3,10 +3,13 @@
 package harness
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -24,6 +27,13 @@ func Main(m *testing.M) {
 		proxyMain()
 		return
 	}
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		// Scenarios wait more than they work.
+		if err := flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0)))); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	if binary.dir != "" {
 		if err := os.RemoveAll(binary.dir); err != nil {
@@ -32,6 +42,9 @@ func Main(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// atOnce is how many tests run at the same time on a small machine.
+const atOnce = 3
 
 // Environment variables that change which binary is tested.
 const (

@@ -29,8 +29,8 @@ type conn struct {
 }
 
 const (
-	// maxIdle bounds the idle connections to each address.
-	maxIdle = 500
+	// maxIdle bounds the idle connections to each address, so that those of one bad moment do not stay.
+	maxIdle = 32
 	// orderBody is the body of every POST.
 	orderBody = "product=7&quantity=2&comment=please+do+this+once+and+not+twice"
 )

@@ -161,6 +161,11 @@ func (c *call) cost(h exchange.Header) {
 // refuse answers with a problem.
 func (c *call) refuse(err error) {
 	c.x.Record.Err = err
+	if p, ok := exchange.ProblemOf(c.x.BodyErr()); ok {
+		// The engine ends the context when reading the body fails, but the client is still there.
+		c.sent(c.x.Refuse(p))
+		return
+	}
 	if errors.Is(err, errGone) || c.x.Context.Err() != nil {
 		return // nobody is there
 	}

@@ -15,11 +15,12 @@ import (
 
 // Send implements [exchange.Client].
 func (s *session) Send(a *exchange.Answer) error {
-	if a.Body != nil {
-		defer a.Body.Close()
-	}
-	if a.Conn != nil {
+	defer s.close(a)
+	switch {
+	case a.Status == http.StatusSwitchingProtocols && a.Conn != nil:
 		return s.upgrade(a)
+	case a.Status < 200 || a.Status > 999: // net/http has no way to send it
+		return errors.Join(exchange.ErrUpstreamBroke, s.Send(exchange.Problem{Type: exchange.UpstreamBroken}.Answer(&s.x)))
 	}
 	s.began = true
 	s.head(a)
@@ -40,6 +41,20 @@ func (s *session) Send(a *exchange.Answer) error {
 	}
 	s.trailers(a)
 	return nil
+}
+
+// close lets go of an answer that has been sent, and notes how much has been received until now.
+func (s *session) close(a *exchange.Answer) {
+	// The answer has been used up or given up: that closing it fails changes nothing.
+	if a.Body != nil {
+		_ = a.Body.Close()
+	}
+	if a.Conn != nil {
+		_ = a.Conn.Close()
+	}
+	if s.body != nil {
+		s.x.Record.Received = s.body.received.Load()
+	}
 }
 
 // Inform implements [exchange.Client].
@@ -83,7 +98,7 @@ func (s *session) head(a *exchange.Answer) {
 		}
 	}
 	switch {
-	case a.Trailer != nil && s.r.ProtoMajor == 1:
+	case a.Trailer != nil && s.r.ProtoMajor == 1, a.Length < 0 && a.Body != nil && s.r.Method != http.MethodHead:
 		delete(to, "Content-Length") // only a chunked body has room for trailers
 	case a.Length >= 0 && !a.Stream && to["Content-Length"] == nil && a.Status != http.StatusNoContent && a.Status != http.StatusNotModified:
 		to["Content-Length"] = []string{strconv.FormatInt(a.Length, 10)}
@@ -91,10 +106,13 @@ func (s *session) head(a *exchange.Answer) {
 	if to["Content-Type"] == nil {
 		to["Content-Type"] = nil // or net/http would guess one
 	}
-	if s.front.leaving.Load() && s.r.ProtoMajor == 1 {
-		to["Connection"] = []string{"close"}
+	if s.front.leaving.Load() {
+		to["Connection"] = closing // for HTTP/2, net/http makes GOAWAY of it
 	}
 }
+
+// closing is shared and never changed.
+var closing = []string{"close"}
 
 // beside says whether a field of the steps stands beside that of the answer instead of replacing it.
 func beside(name string) bool {
@@ -120,19 +138,16 @@ func (s *session) copy(a *exchange.Answer) error {
 		}
 	}
 	var set gabion.Instant
-	defer func() {
-		if set != 0 {
-			// The connection may be gone; otherwise the next answer sets its own.
-			_ = control.SetWriteDeadline(time.Time{})
-		}
-	}()
+	watch := s.r.ProtoMajor != 1 || s.link.conn == nil // with HTTP/1 the connection watches itself
 	for {
 		n, err := a.Body.Read(buffer[:])
 		if n > 0 {
-			if now := gabion.Now(); s.x.Record.Sent > 0 && now-set > renew {
-				set = now
-				// Engines that cannot set a deadline have one of their own.
-				_ = control.SetWriteDeadline(time.Now().Add(patience))
+			if watch {
+				if now := gabion.Now(); s.x.Record.Sent > 0 && now-set > renew {
+					set = now
+					// Engines that cannot set a deadline have one of their own.
+					_ = control.SetWriteDeadline(time.Now().Add(patience))
+				}
 			}
 			written, err := s.w.Write(buffer[:n])
 			s.x.Record.Sent += int64(written)
@@ -145,6 +160,9 @@ func (s *session) copy(a *exchange.Answer) error {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			if s.x.Record.Sent < a.Length {
+				return fmt.Errorf("%w: %d of %d bytes", exchange.ErrUpstreamBroke, s.x.Record.Sent, a.Length)
+			}
 			return nil
 		case err != nil && s.x.Context.Err() != nil:
 			return s.gone(err)
@@ -156,8 +174,12 @@ func (s *session) copy(a *exchange.Answer) error {
 
 // gone makes the error of an answer that the client does not take.
 func (s *session) gone(err error) error {
-	if err == nil || errors.Is(err, http.ErrBodyNotAllowed) {
+	switch {
+	case err == nil || errors.Is(err, http.ErrBodyNotAllowed):
 		return nil
+	case errors.Is(err, http.ErrContentLength):
+		s.cut = true
+		return fmt.Errorf("%w: %w", exchange.ErrUpstreamBroke, err)
 	}
 	s.cut = true
 	return fmt.Errorf("%w: %w", exchange.ErrClientGone, err)

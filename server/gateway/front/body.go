@@ -10,6 +10,7 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/gateway/front/framing"
 )
 
 // patience is how long a client may take for the next bytes of a body, or to take the next bytes of an answer.
@@ -18,15 +19,20 @@ const patience = 30 * time.Second
 // renew is how old a deadline must be to be set anew: setting one costs more than a small read.
 const renew = patience / 6
 
-// body is the body of a request. It is bounded in size and in the time between two reads.
+// body is the body of a request. It is bounded in size and in time. It is not used again for another request: whoever
+// sends it on may still hold it when the exchange has ended.
 type body struct {
 	from     io.ReadCloser
 	left     int64
 	w        http.ResponseWriter
-	received *int64
+	conn     *framing.Conn // keeps the time with HTTP/1; nil with HTTP/2
+	endless  bool          // a stream of gRPC may be silent for as long as it likes
+	received atomic.Int64
+	since    gabion.Instant // when reading began; 0: it has not
 	set      gabion.Instant // when the deadline was set last
 	failed   atomic.Pointer[error]
 	stopped  atomic.Bool
+	over     atomic.Bool // its end has been read, or the exchange has ended
 }
 
 // Read implements io.Reader. Its errors are those that exchange.ProblemOf knows.
@@ -34,12 +40,14 @@ func (b *body) Read(p []byte) (int, error) {
 	if failed := b.failed.Load(); failed != nil {
 		return 0, *failed
 	}
-	b.allow()
+	if b.conn == nil && !b.endless {
+		b.allow()
+	}
 	if b.stopped.Load() { // asked after allow, which would undo what Interrupt does
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.from.Read(p)
-	*b.received += int64(n)
+	b.received.Add(int64(n))
 	if b.left -= int64(n); b.left < 0 {
 		return 0, b.fail(exchange.ErrBodyTooLarge)
 	}
@@ -47,18 +55,28 @@ func (b *body) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, io.EOF):
-		b.forget()
+		b.over.Store(true)
 		return n, io.EOF
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, b.fail(exchange.ErrBodySlow)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, http.ErrBodyReadAfterClose), connectionBroke(err):
-		return n, b.fail(exchange.ErrClientGone)
 	}
-	return n, b.fail(exchange.ErrBodyBroken)
+	return n, b.fail(b.reason(err))
+}
+
+// reason is what an error of reading means.
+func (b *body) reason(err error) error {
+	if b.conn != nil && b.conn.Fault() != nil {
+		return b.conn.Fault()
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && !b.stopped.Load():
+		return exchange.ErrBodySlow
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, http.ErrBodyReadAfterClose), connectionBroke(err):
+		return exchange.ErrClientGone
+	}
+	return exchange.ErrBodyBroken
 }
 
 func (b *body) fail(err error) error {
-	b.failed.Store(&err)
+	b.failed.CompareAndSwap(nil, &err)
 	return err
 }
 
@@ -66,27 +84,34 @@ func (b *body) fail(err error) error {
 // while another goroutine may be reading.
 func (b *body) Interrupt() {
 	b.stopped.Store(true)
+	if b.over.Load() {
+		return // what comes next on the connection is not of this body
+	}
 	// Engines that cannot set a deadline have one of their own.
 	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// allow gives the client time for the next bytes.
+// allow gives the client time for the next bytes: patience, but on the whole not more than patience and what rate
+// allows for the bytes that came.
 func (b *body) allow() {
 	now := gabion.Now()
+	if b.since == 0 {
+		b.since = now
+	}
 	if b.set != 0 && now-b.set < renew {
 		return
 	}
 	b.set = now
+	most := b.since + patience + time.Duration(b.received.Load()/rate)*time.Second
 	// Engines that cannot set a deadline have one of their own.
-	_ = http.NewResponseController(b.w).SetReadDeadline(time.Now().Add(patience))
+	_ = http.NewResponseController(b.w).SetReadDeadline(time.Now().Add(min(most-now, patience)))
 }
 
-// forget ends the deadline: what comes next on the connection is another request.
-func (b *body) forget() {
-	if b.set != 0 {
-		// Engines that cannot set a deadline have set none.
-		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
-	}
+// end makes reading fail: the exchange has ended.
+func (b *body) end() {
+	b.over.Store(true)
+	// Not an error that anybody is told: nobody is left.
+	_ = b.fail(http.ErrBodyReadAfterClose)
 }
 
 // connectionBroke tells errors of the connection from those of what came over it.
@@ -95,13 +120,21 @@ func connectionBroke(err error) bool {
 	return errors.As(err, &timeout)
 }
 
+// err is why reading has failed, nil when it has not.
+func (b *body) err() error {
+	if failed := b.failed.Load(); failed != nil {
+		return *failed
+	}
+	if b.conn != nil {
+		return b.conn.Fault()
+	}
+	return nil
+}
+
 // BodyErr is why reading the request body failed, nil when it did not.
 func (s *session) BodyErr() error {
 	if s.body == nil {
 		return nil
 	}
-	if failed := s.body.failed.Load(); failed != nil {
-		return *failed
-	}
-	return nil
+	return s.body.err()
 }

@@ -40,9 +40,12 @@ type Front struct {
 	config atomic.Pointer[Config]
 	handle func(*exchange.Exchange)
 	server *http.Server
+	ctx    context.Context // of all requests
+	cancel context.CancelFunc
 	// leaving is set when this instance goes away: connections are closed after their next answer.
 	leaving  atomic.Bool
 	sessions sync.Pool
+	inFlight atomic.Int64
 	tunnels  tunnels
 
 	mu        sync.Mutex
@@ -55,18 +58,34 @@ func New(cfg Config, handle func(*exchange.Exchange)) (*Front, error) {
 	f := &Front{handle: handle, listeners: map[string]*listener{}}
 	f.config.Store(&cfg)
 	f.sessions.New = func() any { return &session{front: f} }
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.server = f.engine(&cfg)
+	return f, nil
+}
+
+// engine makes the server of net/http.
+func (f *Front) engine(cfg *Config) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	f.server = &http.Server{
+	return &http.Server{
 		Handler: f, Protocols: protocols, MaxHeaderBytes: int(cfg.MaxHeader),
 		ReadHeaderTimeout: cfg.HeaderTimeout, IdleTimeout: cfg.IdleTimeout,
-		ErrorLog:  slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
-		ConnState: watchHeads, ConnContext: keepConn,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streams, WriteByteTimeout: patience,
+			SendPingTimeout: patience, PingTimeout: patience / 2, // a client that is gone without a word is found
+		},
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		BaseContext:                  func(net.Listener) context.Context { return f.ctx },
+		ConnContext:                  withLink,
+		ConnState:                    answered,
 	}
-	return f, nil
 }
+
+// streams is how many requests may be in flight on one connection with HTTP/2.
+const streams = 250
 
 // Start listens on all addresses and serves.
 func (f *Front) Start() error {
@@ -104,12 +123,12 @@ func (f *Front) Reload(cfg Config) error {
 	return nil
 }
 
-// Leave announces that this instance goes away: it goes on serving, and every HTTP/1 connection is closed after its
-// next answer.
+// Leave announces that this instance goes away: it goes on serving, and every connection is closed after its next
+// answer, with HTTP/2 when its other streams have ended.
 func (f *Front) Leave() { f.leaving.Store(true) }
 
-// Drain stops listening and waits for what is in flight. When ctx ends before that, the rest is cut, and the error is
-// that of ctx.
+// Drain stops listening and waits for what is in flight, connections that changed protocols included. When ctx ends
+// before that, the rest is cut, and the error is that of ctx.
 func (f *Front) Drain(ctx context.Context) error {
 	f.Leave()
 	err := f.server.Shutdown(ctx)
@@ -122,13 +141,33 @@ func (f *Front) Drain(ctx context.Context) error {
 	return nil
 }
 
+// settling is how long Close waits for exchanges that are in flight to notice that they have been cut.
+const settling = 5 * time.Second
+
 // Close ends everything at once.
 func (f *Front) Close() error {
 	err := f.server.Close()
+	f.cancel()
 	f.tunnels.cut()
 	f.serving.Wait()
+	f.settle()
 	if err != nil {
 		return fmt.Errorf("closing the front: %w", err)
 	}
 	return nil
+}
+
+// settle waits until no exchange is in flight, for a while.
+func (f *Front) settle() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.NewTimer(settling)
+	defer late.Stop()
+	for f.inFlight.Load() > 0 {
+		select {
+		case <-tick.C:
+		case <-late.C:
+			return
+		}
+	}
 }

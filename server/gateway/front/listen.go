@@ -31,7 +31,7 @@ func (f *Front) open(all config.Listeners) error {
 			}
 			continue
 		}
-		open, err := listen(l)
+		open, err := f.listen(l)
 		if err != nil {
 			for _, address := range opened {
 				_ = f.listeners[address].Close() // it has taken no connection yet
@@ -48,7 +48,8 @@ func (f *Front) open(all config.Listeners) error {
 		}
 	}
 	for _, address := range opened {
-		f.serving.Go(func() { f.serve(f.listeners[address]) })
+		l := f.listeners[address]
+		f.serving.Go(func() { f.serve(l) })
 	}
 	return nil
 }
@@ -69,7 +70,7 @@ func (f *Front) closeOthers(all config.Listeners) {
 	}
 }
 
-func listen(l config.Listener) (*listener, error) {
+func (f *Front) listen(l config.Listener) (*listener, error) {
 	open := &listener{}
 	if l.TLS != nil {
 		open.certificate = &certificate{}
@@ -82,12 +83,13 @@ func listen(l config.Listener) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	open.Listener = headListener{tcp}
-	if open.certificate != nil {
-		open.Listener = tls.NewListener(tcp, &tls.Config{
-			GetCertificate: open.certificate.get, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
-		})
+	if open.certificate == nil {
+		open.Listener = plain{tcp, f.limits}
+		return open, nil
 	}
+	open.Listener = f.secure(tcp, &tls.Config{
+		GetCertificate: open.certificate.get, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
+	})
 	return open, nil
 }
 

@@ -81,22 +81,3 @@ func TestFieldsOfTrustedHops(t *testing.T) {
 		}
 	}
 }
-
-func TestHeadsAreScannedHoweverTheyArrive(t *testing.T) {
-	const with = "POST / HTTP/1.1\r\nHost: x\r\ncontent-Length : 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-	const without = "POST / HTTP/1.1\r\nHost: x\r\nX: Content-Length: 5\r\n\r\nx\r\nContent-Length: 5\r\n"
-	for size := 1; size < 60; size++ {
-		for head, want := range map[string]bool{with: true, without: false} {
-			c := &headConn{}
-			c.expect()
-			for rest := []byte(head); len(rest) > 0 && c.inHead.Load(); {
-				n := min(size, len(rest))
-				c.scan(rest[:n])
-				rest = rest[n:]
-			}
-			if c.inHead.Load() || c.hasLength.Load() != want {
-				t.Fatalf("in pieces of %d: in the head %v, length %v of %q", size, c.inHead.Load(), c.hasLength.Load(), head)
-			}
-		}
-	}
-}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -21,6 +21,7 @@ type session struct {
 
 	w     http.ResponseWriter
 	r     *http.Request
+	link  *link
 	body  *body // nil when the request has none
 	began bool  // the answer has been begun
 	cut   bool  // the answer broke: it must not look complete
@@ -28,10 +29,16 @@ type session struct {
 
 // ServeHTTP implements http.Handler.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.inFlight.Add(1)
+	defer f.inFlight.Add(-1)
 	s := f.sessions.Get().(*session)
-	s.w, s.r = w, r
+	s.w, s.r, s.link = w, r, linkOf(r)
+	s.link.begin(r)
 	s.serve()
 	cut := s.cut
+	if cut {
+		s.link.cut(r)
+	}
 	s.release()
 	f.sessions.Put(s)
 	if cut {
@@ -48,6 +55,18 @@ func (s *session) serve() {
 		return
 	}
 	s.front.handle(&s.x)
+	if !s.began {
+		s.unanswered()
+	}
+}
+
+// unanswered ends an exchange that nobody has answered. net/http would take it for an empty answer with status 200.
+func (s *session) unanswered() {
+	if problem, ok := exchange.ProblemOf(s.BodyErr()); ok {
+		s.refuse(problem)
+		return
+	}
+	s.cut = true
 }
 
 // receive makes the exchange of the request. It returns the problem of one that is not acceptable.
@@ -58,8 +77,8 @@ func (s *session) receive() *exchange.Problem {
 		s.reply = exchange.NewFields()
 	}
 	x.Context, x.Client, x.Reply = r.Context(), s, s.reply
-	x.Wall = time.Now().UTC()
-	x.Started = gabion.Now()
+	now := time.Now()
+	x.Wall, x.Started = now.UTC(), gabion.InstantOf(now)
 	x.Request = exchange.Request{
 		Method: r.Method, Scheme: "http", Host: r.Host, Target: r.RequestURI, Proto: r.Proto,
 		Header: exchange.Fields(r.Header), Length: r.ContentLength,
@@ -70,8 +89,8 @@ func (s *session) receive() *exchange.Problem {
 	if problem := s.path(); problem != nil {
 		return problem
 	}
-	if ambiguous(r) {
-		return &exchange.Problem{Type: exchange.BadRequest, Detail: "The request has both Content-Length and Transfer-Encoding."}
+	if problem := s.host(); problem != nil {
+		return problem
 	}
 	if r.ContentLength > int64(cfg.MaxBody) {
 		problem, _ := exchange.ProblemOf(exchange.ErrBodyTooLarge)
@@ -79,21 +98,43 @@ func (s *session) receive() *exchange.Problem {
 	}
 	s.addresses(cfg)
 	if r.ContentLength != 0 {
-		s.body = &body{from: r.Body, left: int64(cfg.MaxBody), w: s.w, received: &x.Record.Received}
-		x.Request.Body = s.body
-		if len(r.Trailer) > 0 {
-			x.Request.Trailer = s.trailer
-			r.Header["Trailer"] = slices.Collect(maps.Keys(r.Trailer)) // net/http has moved it away
-		}
-		if r.ProtoMajor == 1 {
-			// Without it net/http reads the rest of the body before it lets an answer out. Other engines need no asking.
-			_ = http.NewResponseController(s.w).EnableFullDuplex()
-		}
-	}
-	if r.ProtoMajor == 1 && len(r.Header["Upgrade"]) > 0 && exchange.HasToken(r.Header["Connection"], "upgrade") {
-		x.Request.Upgrade = r.Header["Upgrade"][0]
+		s.takeBody(cfg)
+	} else {
+		x.Request.Upgrade = upgrade(r)
 	}
 	return nil
+}
+
+// takeBody makes the body of the request available.
+func (s *session) takeBody(cfg *Config) {
+	r, request := s.r, &s.x.Request
+	s.body = &body{from: r.Body, left: int64(cfg.MaxBody), w: s.w}
+	if r.ProtoMajor == 1 {
+		s.body.conn = s.link.conn
+	}
+	s.body.endless = exchange.IsGRPC(request.Header.Get("Content-Type"))
+	request.Body = s.body
+	if len(r.Trailer) > 0 {
+		request.Trailer = s.trailer
+		r.Header["Trailer"] = slices.Collect(maps.Keys(r.Trailer)) // net/http has moved it away
+	}
+	if r.ProtoMajor == 1 {
+		// Without it net/http reads the rest of the body before it lets an answer out. Other engines need no asking.
+		_ = http.NewResponseController(s.w).EnableFullDuplex()
+	}
+}
+
+// upgrade is the protocol that the client asks to change to. Whoever sends a body along, or means HTTP/2, is served
+// without the change, as RFC 9110 §7.8 allows.
+func upgrade(r *http.Request) string {
+	asked := r.Header["Upgrade"]
+	if len(asked) == 0 || r.ProtoMajor != 1 || r.ProtoMinor == 0 || !exchange.HasToken(r.Header["Connection"], "upgrade") {
+		return ""
+	}
+	if strings.EqualFold(asked[0], "h2c") {
+		return ""
+	}
+	return asked[0]
 }
 
 // trailer gives the trailers of the request.
@@ -126,16 +167,10 @@ func (s *session) recover() {
 
 // release lets go of everything that belongs to the request.
 func (s *session) release() {
+	if s.body != nil {
+		s.body.end()
+	}
 	s.x.Reset()
 	clear(s.reply)
 	*s = session{front: s.front, x: s.x, reply: s.reply}
-}
-
-// peer is the address of the connection.
-func peer(r *http.Request) netip.Addr {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return at.Addr().Unmap().WithZone("")
 }

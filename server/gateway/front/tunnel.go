@@ -1,7 +1,7 @@
 package front
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +10,17 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/gateway/front/framing"
 )
 
 // tunnels are the connections that changed protocols: net/http does not know them any more.
 type tunnels struct {
 	mu   sync.Mutex
 	open map[*tunnel]struct{}
+	over bool          // no more are taken
 	none chan struct{} // closed when the last one has ended; nil when nobody waits
 }
 
@@ -25,21 +28,31 @@ type tunnels struct {
 type tunnel struct {
 	client net.Conn
 	server io.ReadWriteCloser
+	ended  atomic.Bool                // one direction has
+	late   atomic.Pointer[time.Timer] // ends the other one
 }
 
 func (t *tunnel) close() {
+	if late := t.late.Load(); late != nil {
+		late.Stop()
+	}
 	// Both ends are given up: that one of them is closed already does not matter.
 	_ = t.client.Close()
 	_ = t.server.Close()
 }
 
-func (s *tunnels) add(t *tunnel) {
+// add takes a tunnel in, unless everything is being cut.
+func (s *tunnels) add(t *tunnel) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
 	if s.open == nil {
 		s.open = map[*tunnel]struct{}{}
 	}
 	s.open[t] = struct{}{}
+	return true
 }
 
 func (s *tunnels) remove(t *tunnel) {
@@ -72,73 +85,116 @@ func (s *tunnels) wait(ctx context.Context) error {
 	}
 }
 
-// cut ends all of them.
+// cut ends all of them, and those that would come.
 func (s *tunnels) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.over = true
 	for t := range s.open {
 		t.close()
 	}
 }
 
+// halfOpen is how long one direction may go on after the other has ended.
+const halfOpen = 2 * time.Minute
+
 // upgrade passes the endpoint's change of protocols on and joins the two connections until both directions have ended.
 func (s *session) upgrade(a *exchange.Answer) error {
+	if s.x.Request.Upgrade == "" {
+		return errors.Join(exchange.ErrUpstreamBroke, s.Send(exchange.Problem{Type: exchange.UpstreamBroken}.Answer(&s.x)))
+	}
 	conn, buffered, err := http.NewResponseController(s.w).Hijack()
 	if err != nil {
-		_ = a.Conn.Close() // nothing has been said on it yet
-		return errors.Join(s.x.Refuse(exchange.Problem{Type: exchange.UpgradeRefused}), err)
+		return errors.Join(exchange.ErrUpstreamBroke, err, s.Send(exchange.Problem{Type: exchange.UpgradeRefused}.Answer(&s.x)))
 	}
-	t := &tunnel{conn, a.Conn}
-	s.front.tunnels.add(t)
-	defer s.front.tunnels.remove(t)
-	defer t.close()
 	s.began = true
 	s.x.Record.Status, s.x.Record.Upgraded = a.Status, true
-	if err := s.writeSwitch(buffered.Writer, a); err != nil {
+	early, err := buffered.Reader.Peek(buffered.Reader.Buffered())
+	if err != nil {
+		conn.Close()
 		return fmt.Errorf("%w: %w", exchange.ErrClientGone, err)
 	}
-	var sent, received atomic.Int64
+	if watched := framing.Of(conn); watched != nil {
+		var read []byte
+		if read, conn = watched.Detach(); len(read) > 0 {
+			early = append(early[:len(early):len(early)], read...)
+		}
+	}
+	t := &tunnel{client: conn, server: a.Conn}
+	defer t.close()
+	if !s.front.tunnels.add(t) {
+		return fmt.Errorf("%w: the gateway stops", exchange.ErrClientGone)
+	}
+	defer s.front.tunnels.remove(t)
+	if err := s.writeSwitch(a, conn); err != nil {
+		return fmt.Errorf("%w: %w", exchange.ErrClientGone, err)
+	}
+	return s.join(t, early)
+}
+
+// join copies both ways until both have ended. early is what the client has sent already.
+func (s *session) join(t *tunnel, early []byte) error {
 	var up sync.WaitGroup
+	var received int64
 	up.Go(func() {
-		t.pump(a.Conn, io.MultiReader(io.LimitReader(buffered, int64(buffered.Reader.Buffered())), conn), &received)
+		n, err := t.server.Write(early)
+		if received = int64(n); err == nil {
+			received += t.pump(t.server, t.client)
+		} else {
+			t.close()
+		}
 	})
-	t.pump(conn, a.Conn, &sent)
+	s.x.Record.Sent = t.pump(t.client, t.server)
 	up.Wait()
-	s.x.Record.Sent, s.x.Record.Received = sent.Load(), received.Load()
+	s.x.Record.Received = received
 	return nil
 }
 
 // writeSwitch writes the head of the answer. The connection's own fields belong to it here.
-func (s *session) writeSwitch(w *bufio.Writer, a *exchange.Answer) error {
+func (s *session) writeSwitch(a *exchange.Answer, to net.Conn) error {
 	header := http.Header{}
 	for name, value := range a.Header.All() {
-		header.Add(name, value)
+		header[name] = append(header[name], value)
+	}
+	protocol := header.Get("Upgrade")
+	exchange.DropHopByHop(exchange.Fields(header))
+	for _, name := range []string{"Content-Length", "Transfer-Encoding"} {
+		delete(header, name)
 	}
 	for name, values := range s.reply {
 		header[name] = values
 	}
-	header.Set("Connection", "Upgrade")
-	if header.Get("Upgrade") == "" {
-		header.Set("Upgrade", s.x.Request.Upgrade)
+	if protocol == "" {
+		protocol = s.x.Request.Upgrade
 	}
-	if _, err := fmt.Fprintf(w, "HTTP/1.1 %d %s\r\n", a.Status, http.StatusText(a.Status)); err != nil {
+	header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{protocol}
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", a.Status, http.StatusText(a.Status))
+	if err := header.Write(&head); err != nil {
 		return err
 	}
-	if err := header.Write(w); err != nil {
+	head.WriteString("\r\n")
+	if err := to.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := w.WriteString("\r\n"); err != nil {
+	if _, err := to.Write(head.Bytes()); err != nil {
 		return err
 	}
-	return w.Flush()
+	return to.SetWriteDeadline(time.Time{})
 }
 
-// pump copies one direction. When it ends well, only that direction is closed; otherwise both are.
-func (t *tunnel) pump(to io.Writer, from io.Reader, count *atomic.Int64) {
+// pump copies one direction and gives how many bytes went through. When it ends well, only that direction is closed,
+// and the other one has halfOpen to end as well; otherwise both are closed.
+func (t *tunnel) pump(to io.Writer, from io.Reader) int64 {
 	n, err := io.Copy(to, from)
-	count.Add(n)
 	half, ok := to.(interface{ CloseWrite() error })
 	if err != nil || !ok || half.CloseWrite() != nil {
 		t.close()
+		return n
 	}
+	if t.ended.Swap(true) {
+		return n // the other one has ended already
+	}
+	t.late.Store(time.AfterFunc(halfOpen, t.close))
+	return n
 }

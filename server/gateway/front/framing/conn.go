@@ -52,8 +52,8 @@ type Conn struct {
 
 	refused atomic.Pointer[exchange.Problem] // for the one who writes
 	fault   atomic.Pointer[error]
-	until   atomic.Pointer[time.Time] // the deadline for reading that net/http has set
-	written atomic.Int64              // when the deadline for writing was set
+	until   atomic.Int64 // the deadline for reading that net/http has set, an Instant; 0: none
+	written atomic.Int64 // when the deadline for writing was set
 }
 
 // secured is a Conn over TLS. net/http takes whatever has this method for TLS.
@@ -176,7 +176,7 @@ func (c *Conn) look(b []byte) int {
 	case end && c.since != 0:
 		c.since, c.came = 0, 0
 		// What net/http has set counts again. Setting it fails only when the connection is closed.
-		_ = c.Conn.SetReadDeadline(c.given())
+		_ = c.Conn.SetReadDeadline(at(c.until.Load()))
 	}
 	return n
 }
@@ -220,38 +220,35 @@ func (c *Conn) allow() {
 		c.since, c.came = now, 0
 	}
 	most := c.since + c.limits.Patience + time.Duration(c.came/c.limits.Rate)*time.Second
-	deadline := time.Now().Add(min(most-now, c.limits.Patience))
-	if given := c.given(); !given.IsZero() && given.Before(deadline) {
-		deadline = given
+	deadline := int64(min(most, now+c.limits.Patience))
+	if given := c.until.Load(); given != 0 {
+		deadline = min(deadline, given)
 	}
-	_ = c.Conn.SetReadDeadline(deadline) // fails only when the connection is closed; reading says so
-	if given := c.given(); !given.IsZero() && given.Before(deadline) {
-		_ = c.Conn.SetReadDeadline(given) // it was set in between
+	_ = c.Conn.SetReadDeadline(at(deadline)) // fails only when the connection is closed; reading says so
+	if given := c.until.Load(); given != 0 && given < deadline {
+		_ = c.Conn.SetReadDeadline(at(given)) // it was set in between
 	}
 }
 
-func (c *Conn) given() time.Time {
-	if t := c.until.Load(); t != nil {
-		return *t
+// at is the time of an Instant; none for 0.
+func at(instant int64) time.Time {
+	if instant == 0 {
+		return time.Time{}
 	}
-	return time.Time{}
+	now := time.Now()
+	return now.Add(time.Duration(instant) - gabion.InstantOf(now))
 }
 
-// interrupted says whether a deadline in the past was set: somebody wants a Read to end, the client is not late.
-func (c *Conn) interrupted() bool {
-	given := c.given()
-	return !given.IsZero() && given.Unix() <= longAgo
-}
-
-// longAgo is a time, in seconds, that is no deadline but a way to end a Read.
-const longAgo = 1 << 20
+// interrupted says whether a deadline in the distant past was set: somebody wants a Read to end, the client is not late.
+// A client is late by a deadline after the process began, which is a positive Instant.
+func (c *Conn) interrupted() bool { return c.until.Load() < 0 }
 
 // SetReadDeadline implements net.Conn.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	if t.IsZero() {
-		c.until.Store(nil)
+		c.until.Store(0)
 	} else {
-		c.until.Store(&t)
+		c.until.Store(int64(gabion.InstantOf(t)))
 	}
 	return c.Conn.SetReadDeadline(t)
 }

@@ -3,6 +3,7 @@ package framing
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -22,29 +23,38 @@ func (c *Conn) explain(p []byte) (int, error) {
 	if problem == nil {
 		problem = meaning(p)
 	}
+	if err := Refuse(c.Conn, *problem); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Refuse answers with a problem on a connection that no request could be read from. It waits a little for the client to
+// take it; the caller closes the connection.
+func Refuse(conn net.Conn, problem exchange.Problem) error {
 	body := problem.AppendJSON(nil, "")
 	var answer bytes.Buffer
 	status := exchange.StatusOf(problem.Type)
 	fmt.Fprintf(&answer, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n", status, http.StatusText(status))
 	fmt.Fprintf(&answer, "Date: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", time.Now().UTC().Format(http.TimeFormat), len(body))
 	answer.Write(body)
-	if err := c.Conn.SetDeadline(time.Now().Add(lingerTime)); err != nil {
-		return 0, err
+	if err := conn.SetDeadline(time.Now().Add(lingerTime)); err != nil {
+		return err
 	}
-	if _, err := c.Conn.Write(answer.Bytes()); err != nil {
-		return 0, err
+	if _, err := conn.Write(answer.Bytes()); err != nil {
+		return err
 	}
-	c.linger()
-	return len(p), nil
+	linger(conn)
+	return nil
 }
 
-func (c *Conn) linger() {
-	if c.CloseWrite() != nil {
+func linger(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
 		return
 	}
 	buffer := make([]byte, 4<<10)
 	for got := 0; got < lingerBytes; {
-		n, err := c.Conn.Read(buffer)
+		n, err := conn.Read(buffer)
 		if err != nil {
 			return
 		}
