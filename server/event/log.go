@@ -91,11 +91,11 @@ func (l *Log) Ongoing(e Event) {
 }
 
 // ongoing is Ongoing for an event that is made only when it is needed.
-func (l *Log) ongoing(key spellKey, make func() Event) {
+func (l *Log) ongoing(key spellKey, event func() Event) {
 	now := gabion.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e, began := l.spells.note(key, make, now); began {
+	if e, began := l.spells.note(key, event, now); began {
 		l.add(e)
 	}
 }

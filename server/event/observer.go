@@ -1,7 +1,6 @@
 package event
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -69,7 +68,7 @@ func stoodIn(about Event, k gabion.Event) Event {
 	e.From, e.To = "normal", k.Detail
 	e.Reason = "a fallback answers"
 	if k.Err != nil {
-		e.Reason = fmt.Sprintf("a fallback answers, because: %s", mask.Error(k.Err, k.Key))
+		e.Reason = "a fallback answers, because: " + mask.Error(k.Err, k.Key)
 	}
 	return e
 }

@@ -56,19 +56,19 @@ func newSpells(quiet time.Duration) *spells {
 }
 
 // note counts one more time, and returns the event to add if that is how it began.
-func (s *spells) note(key spellKey, make func() Event, now gabion.Instant) (e Event, began bool) {
+func (s *spells) note(key spellKey, event func() Event, now gabion.Instant) (e Event, began bool) {
 	if known := s.running[key]; known != nil {
 		known.last = max(known.last, now)
 		known.times++
 		return Event{}, false
 	}
 	if len(s.running) < maxSpells && s.may(now) {
-		e = make()
+		e = event()
 		s.running[key] = &spell{event: e, began: now, last: now, times: 1}
 		return e, true
 	}
 	if began = s.hidden.times == 0; began {
-		like := make()
+		like := event()
 		e = Event{Kind: like.Kind, Key: overflowKey, From: like.From, To: like.To}
 		s.hidden = spell{event: e, began: now}
 		e.Reason = "so many at once that these are not told apart"

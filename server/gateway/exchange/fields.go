@@ -3,6 +3,7 @@ package exchange
 import (
 	"iter"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func (f Fields) Add(name, value string) {
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	vs := f[name]
 	// The slice may be shared with another message: never write into its spare room.
-	f[name] = append(vs[:len(vs):len(vs)], value)
+	f[name] = append(slices.Clip(vs), value)
 }
 
 // Del removes a field.

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/textproto"
 	"strings"
@@ -24,7 +25,7 @@ func NewFixed(status int, header map[string]string, value any, body string) (*Fi
 	f := &Fixed{status: status, header: make(Fields, len(header)+2), body: []byte(body)}
 	switch {
 	case value != nil && body != "":
-		return nil, fmt.Errorf("json and body: only one of them can be given")
+		return nil, errors.New("json and body: only one of them can be given")
 	case value != nil:
 		text, err := json.Marshal(value)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -92,7 +93,7 @@ func (s *session) head(a *exchange.Answer) {
 	}
 	for name, values := range s.reply {
 		if beside(name) && len(to[name]) > 0 {
-			to[name] = append(to[name][:len(to[name]):len(to[name])], values...)
+			to[name] = append(slices.Clip(to[name]), values...)
 		} else {
 			to[name] = values
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gabion-io/gabion/server/config"
@@ -163,8 +164,7 @@ func in(networks []config.Prefix, a netip.Addr) bool {
 // address that is not trusted is the client's; what stands left of it can be made up.
 func client(lines []string, peer netip.Addr, trusted []config.Prefix) netip.Addr {
 	at := peer
-	for i := len(lines) - 1; i >= 0; i-- {
-		rest := lines[i]
+	for _, rest := range slices.Backward(lines) {
 		for rest != "" {
 			cut := strings.LastIndexByte(rest, ',')
 			item := strings.Trim(rest[cut+1:], " \t")

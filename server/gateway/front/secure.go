@@ -91,7 +91,8 @@ func (l *secure) shake(conn net.Conn) {
 	if err := secured.HandshakeContext(ctx); err != nil {
 		cfg.Log.Debug("a TLS handshake failed", "peer", conn.RemoteAddr().String(), "error", err)
 		if header, ok := errors.AsType[tls.RecordHeaderError](err); ok && header.Conn != nil && textual(header.RecordHeader) {
-			framing.Refuse(header.Conn, exchange.Problem{Type: exchange.BadRequest, Detail: "This port speaks HTTPS only."})
+			// Whoever speaks no TLS may be gone already.
+			_ = framing.Refuse(header.Conn, exchange.Problem{Type: exchange.BadRequest, Detail: "This port speaks HTTPS only."})
 		}
 		conn.Close()
 		return

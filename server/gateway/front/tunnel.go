@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,7 +119,7 @@ func (s *session) upgrade(a *exchange.Answer) error {
 	if watched := framing.Of(conn); watched != nil {
 		var read []byte
 		if read, conn = watched.Detach(); len(read) > 0 {
-			early = append(early[:len(early):len(early)], read...)
+			early = append(slices.Clip(early), read...)
 		}
 	}
 	t := &tunnel{client: conn, server: a.Conn}
@@ -161,9 +163,7 @@ func (s *session) writeSwitch(a *exchange.Answer, to net.Conn) error {
 	for _, name := range []string{"Content-Length", "Transfer-Encoding"} {
 		delete(header, name)
 	}
-	for name, values := range s.reply {
-		header[name] = values
-	}
+	maps.Copy(header, s.reply)
 	if protocol == "" {
 		protocol = s.x.Request.Upgrade
 	}
