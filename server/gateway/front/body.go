@@ -109,7 +109,9 @@ func (b *body) allow() {
 
 // end makes reading fail: the exchange has ended.
 func (b *body) end() {
-	b.over.Store(true)
+	if !b.over.Swap(true) && b.conn != nil {
+		b.conn.Hurry()
+	}
 	// Not an error that anybody is told: nobody is left.
 	_ = b.fail(http.ErrBodyReadAfterClose)
 }

@@ -52,6 +52,7 @@ type Conn struct {
 
 	refused atomic.Pointer[exchange.Problem] // for the one who writes
 	fault   atomic.Pointer[error]
+	hurry   atomic.Int64 // the Instant by which the rest of a body that nobody wants must have come; 0: none
 	until   atomic.Int64 // the deadline for reading that net/http has set, an Instant; 0: none
 	written atomic.Int64 // when the deadline for writing was set
 }
@@ -100,6 +101,13 @@ func (c *Conn) Fault() error {
 	}
 	return nil
 }
+
+// unwanted is how long the rest of a body that nobody wants may take. net/http reads it, so that the connection can be
+// used again.
+const unwanted = 2 * time.Second
+
+// Hurry says that the request has been answered before its body had come to its end.
+func (c *Conn) Hurry() { c.hurry.Store(int64(gabion.Now() + unwanted)) }
 
 // Detach ends the watch after a change of protocols, and gives what has been read already and the connection below.
 func (c *Conn) Detach() (read []byte, conn net.Conn) {
@@ -175,6 +183,7 @@ func (c *Conn) look(b []byte) int {
 		c.mode.Store(foreign)
 	case end && c.since != 0:
 		c.since, c.came = 0, 0
+		c.hurry.Store(0)
 		// What net/http has set counts again. Setting it fails only when the connection is closed.
 		_ = c.Conn.SetReadDeadline(at(c.until.Load()))
 	}
@@ -221,8 +230,10 @@ func (c *Conn) allow() {
 	}
 	most := c.since + c.limits.Patience + time.Duration(c.came/c.limits.Rate)*time.Second
 	deadline := int64(min(most, now+c.limits.Patience))
-	if given := c.until.Load(); given != 0 {
-		deadline = min(deadline, given)
+	for _, sooner := range []int64{c.until.Load(), c.hurry.Load()} {
+		if sooner != 0 {
+			deadline = min(deadline, sooner)
+		}
 	}
 	_ = c.Conn.SetReadDeadline(at(deadline)) // fails only when the connection is closed; reading says so
 	if given := c.until.Load(); given != 0 && given < deadline {

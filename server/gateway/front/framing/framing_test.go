@@ -108,6 +108,8 @@ func TestDoubtfulHeadsAreRefused(t *testing.T) {
 		"two codings":                {post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", exchange.BadRequest, otherCoding},
 		"disguised coding":           {post + "Transfer-Encoding: \x0bchunked\r\n\r\n", exchange.BadRequest, otherCoding},
 		"coding in HTTP/1.0":         {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", exchange.BadRequest, oldCoding},
+		"no request":                 {"hello\r\n\r\n", exchange.BadRequest, noRequest},
+		"no version":                 {"GET /\r\n\r\n", exchange.BadRequest, noRequest},
 		"another version":            {"GET / HTTP/1.2\r\nHost: a\r\n\r\n", exchange.Version, otherVersion},
 		"another host in the target": {"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", exchange.BadRequest, otherHost},
 		"user in the target":         {"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", exchange.BadRequest, otherHost},
@@ -302,6 +304,22 @@ func TestBodyThatIsFastEnough(t *testing.T) {
 		// The message has ended: waiting for the next one is not the body's business.
 		if c.since != 0 {
 			t.Error("the deadline of the body is still there")
+		}
+		stop()
+	})
+}
+
+func TestRestOfABodyThatNobodyWants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, client := pair(t)
+		stop := drip(client, strings.Repeat("x", 1000), time.Second)
+		if _, err := io.CopyN(io.Discard, c, 1500); err != nil {
+			t.Fatal(err)
+		}
+		c.Hurry()
+		start := time.Now()
+		if _, err := io.Copy(io.Discard, c); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) > unwanted {
+			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		stop()
 	})

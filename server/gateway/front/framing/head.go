@@ -25,6 +25,9 @@ func (s *scanner) first(line []byte) (end bool, problem *exchange.Problem) {
 	target, version, _ := bytes.Cut(rest, []byte{' '})
 	s.length = -1
 	switch {
+	case len(version) == 0:
+		// net/http would wait for more, in case it becomes the preface.
+		return s.doubt(noRequest)
 	case string(version) == "HTTP/1.0":
 		s.old = true
 	case string(version) != "HTTP/1.1" && len(version) == len("HTTP/1.1") && string(version[:5]) == "HTTP/":

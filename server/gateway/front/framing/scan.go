@@ -23,6 +23,7 @@ const (
 
 // Why a message is refused.
 const (
+	noRequest    = "The first line is no request."
 	lineEnd      = "A line ends without a carriage return."
 	folded       = "A header field is folded over several lines."
 	twoLengths   = "The request has more than one Content-Length."
