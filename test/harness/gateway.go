@@ -130,17 +130,6 @@ type Status struct {
 		Tried      time.Time `json:"tried"`
 		Error      string    `json:"error"`
 	} `json:"config"`
-	Services []struct {
-		Name      string     `json:"name"`
-		Endpoints []Endpoint `json:"endpoints"`
-	} `json:"services"`
-}
-
-// Endpoint is what the status says about an endpoint.
-type Endpoint struct {
-	Name      string `json:"name"`
-	State     string `json:"state"`
-	Ejections uint64 `json:"ejections"`
 }
 
 // Status asks the admin API for the state of the gateway.
@@ -151,18 +140,6 @@ func (g *Gateway) Status(t testing.TB) Status {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// Endpoint is the state of the endpoint at that address, in whatever service it is.
-func (s Status) Endpoint(address string) Endpoint {
-	for _, service := range s.Services {
-		for _, e := range service.Endpoints {
-			if strings.Contains(e.Name, address) {
-				return e
-			}
-		}
-	}
-	return Endpoint{}
 }
 
 // Get asks the admin listener and fails the test unless it answers 200.

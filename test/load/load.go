@@ -59,7 +59,7 @@ func (l Load) Start(ctx context.Context) *Running {
 	ctx, stop := context.WithCancel(ctx)
 	n := min(maxRequests, int(l.For.Seconds()*float64(l.Rate)))
 	r := &Running{load: l, started: time.Now(), stop: stop, finished: make(chan struct{})}
-	r.report = &Report{Rate: l.Rate, Started: r.started, samples: make([]Sample, n)}
+	r.report = &Report{samples: make([]Sample, n)}
 	go func() {
 		defer close(r.finished)
 		defer stop()

@@ -63,11 +63,7 @@ type Sample struct {
 func (s *Sample) OK() bool { return s.Result == Whole && s.Status >= 200 && s.Status < 300 }
 
 // Report is what became of a load.
-type Report struct {
-	Rate    int
-	Started time.Time
-	samples Samples
-}
+type Report struct{ samples Samples }
 
 // All are all requests, in the order of sending.
 func (r *Report) All() Samples { return r.samples }
