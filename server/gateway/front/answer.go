@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 )
 
@@ -27,6 +26,9 @@ func (s *session) Send(a *exchange.Answer) error {
 	s.head(a)
 	s.x.Record.Status = a.Status
 	s.w.WriteHeader(a.Status)
+	if s.r.ProtoMajor != 1 {
+		defer s.finish()
+	}
 	if a.Body == nil || s.r.Method == http.MethodHead {
 		return nil
 	}
@@ -42,6 +44,13 @@ func (s *session) Send(a *exchange.Answer) error {
 	}
 	s.trailers(a)
 	return nil
+}
+
+// finish bounds how long a client of HTTP/2 may take for what is still to be written when the exchange has ended: it can
+// hold back a stream for as long as it likes. (With HTTP/1 the connection watches itself.)
+func (s *session) finish() {
+	// Engines that cannot set a deadline have one of their own.
+	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(patience))
 }
 
 // close lets go of an answer that has been sent, and notes how much has been received until now.
@@ -75,7 +84,7 @@ func (s *session) Inform(status int, h exchange.Header) {
 func (s *session) head(a *exchange.Answer) {
 	to := s.w.Header()
 	fields, ok := a.Header.(exchange.Fields)
-	if !ok {
+	if !ok && a.Header != nil {
 		fields = exchange.NewFields()
 		for name, value := range a.Header.All() {
 			fields.Add(name, value)
@@ -98,17 +107,29 @@ func (s *session) head(a *exchange.Answer) {
 			to[name] = values
 		}
 	}
-	switch {
-	case a.Trailer != nil && s.r.ProtoMajor == 1, a.Length < 0 && a.Body != nil && s.r.Method != http.MethodHead:
-		delete(to, "Content-Length") // only a chunked body has room for trailers
-	case a.Length >= 0 && !a.Stream && to["Content-Length"] == nil && a.Status != http.StatusNoContent && a.Status != http.StatusNotModified:
-		to["Content-Length"] = []string{strconv.FormatInt(a.Length, 10)}
-	}
+	s.length(a, to)
 	if to["Content-Type"] == nil {
 		to["Content-Type"] = nil // or net/http would guess one
 	}
 	if s.front.leaving.Load() {
 		to["Connection"] = closing // for HTTP/2, net/http makes GOAWAY of it
+	}
+}
+
+// length sets Content-Length to what the body has. Where an answer has no body, it may still say how long it would be.
+func (s *session) length(a *exchange.Answer, to http.Header) {
+	const name = "Content-Length"
+	bodyless := a.Status == http.StatusNoContent || a.Status == http.StatusNotModified || s.r.Method == http.MethodHead
+	switch {
+	case bodyless && (len(to[name]) > 0 || a.Length < 0 || s.r.Method != http.MethodHead):
+	case a.Trailer != nil && s.r.ProtoMajor == 1, a.Length < 0, a.Stream:
+		delete(to, name) // only a chunked body has room for trailers
+	default:
+		var digits [20]byte
+		text := strconv.AppendInt(digits[:0], a.Length, 10)
+		if given := to[name]; len(given) != 1 || given[0] != string(text) {
+			to[name] = []string{string(text)}
+		}
 	}
 }
 
@@ -138,24 +159,13 @@ func (s *session) copy(a *exchange.Answer) error {
 			return s.gone(err)
 		}
 	}
-	var set gabion.Instant
-	watch := s.r.ProtoMajor != 1 || s.link.conn == nil // with HTTP/1 the connection watches itself
 	for {
 		n, err := a.Body.Read(buffer[:])
+		if a.Length >= 0 && !a.Stream && s.x.Record.Sent+int64(n) > a.Length {
+			return fmt.Errorf("%w: more than %d bytes", exchange.ErrUpstreamBroke, a.Length)
+		}
 		if n > 0 {
-			if watch {
-				if now := gabion.Now(); s.x.Record.Sent > 0 && now-set > renew {
-					set = now
-					// Engines that cannot set a deadline have one of their own.
-					_ = control.SetWriteDeadline(time.Now().Add(patience))
-				}
-			}
-			written, err := s.w.Write(buffer[:n])
-			s.x.Record.Sent += int64(written)
-			if err == nil && flush {
-				err = control.Flush()
-			}
-			if err != nil {
+			if err := s.write(buffer[:n], flush, control); err != nil {
 				return s.gone(err)
 			}
 		}
@@ -171,6 +181,21 @@ func (s *session) copy(a *exchange.Answer) error {
 			return fmt.Errorf("%w: %w", exchange.ErrUpstreamBroke, err)
 		}
 	}
+}
+
+// write writes a part of the body. A client that does not take it in time is cut.
+func (s *session) write(b []byte, flush bool, control *http.ResponseController) error {
+	if s.r.ProtoMajor != 1 {
+		// That it cannot be set would mean that the stream has ended already.
+		s.late.start(patience, func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) })
+		defer s.late.stop()
+	}
+	n, err := s.w.Write(b)
+	s.x.Record.Sent += int64(n)
+	if err == nil && flush {
+		err = control.Flush()
+	}
+	return err
 }
 
 // gone makes the error of an answer that the client does not take.
@@ -190,6 +215,10 @@ func (s *session) gone(err error) error {
 func (s *session) trailers(a *exchange.Answer) {
 	if a.Trailer == nil {
 		return
+	}
+	if s.r.ProtoMajor == 1 && a.Length >= 0 {
+		// Or net/http would announce the length of a small body after all. If the client is gone, it hears of nothing.
+		_ = http.NewResponseController(s.w).Flush()
 	}
 	to := s.w.Header()
 	for name, value := range a.Trailer().All() {

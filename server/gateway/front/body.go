@@ -16,9 +16,6 @@ import (
 // patience is how long a client may take for the next bytes of a body, or to take the next bytes of an answer.
 const patience = 30 * time.Second
 
-// renew is how old a deadline must be to be set anew: setting one costs more than a small read.
-const renew = patience / 6
-
 // body is the body of a request. It is bounded in size and in time. It is not used again for another request: whoever
 // sends it on may still hold it when the exchange has ended.
 type body struct {
@@ -29,7 +26,7 @@ type body struct {
 	endless  bool          // a stream of gRPC may be silent for as long as it likes
 	received atomic.Int64
 	since    gabion.Instant // when reading began; 0: it has not
-	set      gabion.Instant // when the deadline was set last
+	late     alarm          // while reading with HTTP/2
 	failed   atomic.Pointer[error]
 	stopped  atomic.Bool
 	over     atomic.Bool // its end has been read, or the exchange has ended
@@ -40,13 +37,14 @@ func (b *body) Read(p []byte) (int, error) {
 	if failed := b.failed.Load(); failed != nil {
 		return 0, *failed
 	}
-	if b.conn == nil && !b.endless {
-		b.allow()
-	}
-	if b.stopped.Load() { // asked after allow, which would undo what Interrupt does
+	if b.stopped.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	if b.conn == nil && !b.endless {
+		b.late.start(b.allowed(), b.expire)
+	}
 	n, err := b.from.Read(p)
+	b.late.stop()
 	b.received.Add(int64(n))
 	if b.left -= int64(n); b.left < 0 {
 		return 0, b.fail(exchange.ErrBodyTooLarge)
@@ -87,31 +85,30 @@ func (b *body) Interrupt() {
 	if b.over.Load() {
 		return // what comes next on the connection is not of this body
 	}
-	// Engines that cannot set a deadline have one of their own.
-	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
+	b.expire()
 }
 
-// allow gives the client time for the next bytes: patience, but on the whole not more than patience and what rate
-// allows for the bytes that came.
-func (b *body) allow() {
+// allowed is how long the client may take for the next bytes: patience, but on the whole not more than patience and what
+// rate allows for the bytes that came.
+func (b *body) allowed() time.Duration {
 	now := gabion.Now()
 	if b.since == 0 {
 		b.since = now
 	}
-	if b.set != 0 && now-b.set < renew {
-		return
-	}
-	b.set = now
 	most := b.since + patience + time.Duration(b.received.Load()/rate)*time.Second
+	return min(most-now, patience)
+}
+
+// expire ends a Read that has taken too long.
+func (b *body) expire() {
 	// Engines that cannot set a deadline have one of their own.
-	_ = http.NewResponseController(b.w).SetReadDeadline(time.Now().Add(min(most-now, patience)))
+	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
 }
 
 // end makes reading fail: the exchange has ended.
 func (b *body) end() {
-	if !b.over.Swap(true) && b.conn != nil {
-		b.conn.Hurry()
-	}
+	b.over.Store(true)
+	b.late.end()
 	// Not an error that anybody is told: nobody is left.
 	_ = b.fail(http.ErrBodyReadAfterClose)
 }

@@ -23,6 +23,7 @@ type session struct {
 	r     *http.Request
 	link  *link
 	body  *body // nil when the request has none
+	late  alarm // while writing the answer
 	began bool  // the answer has been begun
 	cut   bool  // the answer broke: it must not look complete
 }
@@ -167,6 +168,9 @@ func (s *session) recover() {
 
 // release lets go of everything that belongs to the request.
 func (s *session) release() {
+	if s.link.conn != nil && s.r.ProtoMajor == 1 && s.r.ContentLength != 0 && (s.body == nil || !s.body.over.Load()) {
+		s.link.conn.Hurry()
+	}
 	if s.body != nil {
 		s.body.end()
 	}
