@@ -184,7 +184,7 @@ func TestSlowSenders(t *testing.T) {
 		t.Errorf("slow senders got %v", kinds)
 	}
 	harnessUntil(t, "goroutines are back", func() bool { return use(t, g).goroutines < before.goroutines+50 })
-	if after := use(t, g); after.memory > before.memory+32<<20 {
+	if after := use(t, g); after.memory > before.memory+harness.Room(32<<20) {
 		t.Errorf("memory grew from %d to %d MiB", before.memory>>20, after.memory>>20)
 	}
 }

@@ -105,7 +105,7 @@ func flat(f *harness.Findings, first, middle, last usage) {
 	f.Claim(goroutines, last.goroutines <= 1.2*first.goroutines+30, "%v, %v, %v", first.goroutines, middle.goroutines, last.goroutines)
 	before, after := middle.cpu-first.cpu, last.cpu-middle.cpu
 	f.Claim(processor, after <= before*3/2+100*time.Millisecond, "%v in the first half, %v in the second", before, after)
-	f.Claim(memory, last.memory <= middle.memory+16<<20, "%d, %d, %d MiB", first.memory>>20, middle.memory>>20, last.memory>>20)
+	f.Claim(memory, last.memory <= middle.memory+harness.Room(16<<20), "%d, %d, %d MiB", first.memory>>20, middle.memory>>20, last.memory>>20)
 }
 
 // firstSecond counts the requests that reach a backend in the second after the first of them, of those that were due

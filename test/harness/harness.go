@@ -54,6 +54,14 @@ const (
 	BinaryVariable = "GABION_TEST_BINARY"
 )
 
+// Room is a bound for the memory that the binary may take, wider when it was built with the race detector.
+func Room(bytes int64) int64 {
+	if os.Getenv(RaceVariable) == "1" {
+		return 4 * bytes
+	}
+	return bytes
+}
+
 // binary is the built binary, shared by all tests of a run.
 var binary struct {
 	once      sync.Once
