@@ -47,6 +47,7 @@ type App struct {
 	admin   *http.Server
 	state   atomic.Value // of string, see package status
 	started time.Time
+	token   atomic.Pointer[string] // of the admin API
 
 	mu     sync.Mutex // held while the configuration changes
 	config *config.Loaded
@@ -90,6 +91,11 @@ func utc(groups []string, attr slog.Attr) slog.Attr {
 }
 
 func (a *App) build(cfg *config.File) (err error) {
+	token, err := readToken(cfg)
+	if err != nil {
+		return err
+	}
+	a.token.Store(&token)
 	if a.gateway, err = gateway.New(cfg, a.gatewayOptions()); err != nil {
 		return err
 	}
@@ -98,7 +104,7 @@ func (a *App) build(cfg *config.File) (err error) {
 		a.gateway.Close()
 		return err
 	}
-	a.admin = &http.Server{Handler: a.adminHandler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	a.admin = a.adminServer()
 	return nil
 }
 
@@ -116,8 +122,10 @@ func (a *App) Start() error {
 		a.takeDown()
 		return err
 	}
-	if err := watch(a.ctx, a.opt.Path, a.changed); err != nil {
+	if w, err := newWatcher(a.opt.Path, a.changed); err != nil {
 		a.log.Warn("the configuration file is not watched, send SIGHUP after a change", "error", err)
+	} else {
+		a.beside.Go(func() { w.run(a.ctx) })
 	}
 	a.state.Store(status.Serving)
 	a.events.Add(event.Event{Kind: event.KindLifecycle, To: status.Serving, Reason: fmt.Sprintf("version %s serves on %v", a.opt.Version, a.front.Addrs())})
@@ -169,6 +177,8 @@ func (a *App) Stop() {
 
 func (a *App) takeDown() {
 	a.cancel()
+	a.mu.Lock()   // a reload under way has ended, and the next one is refused
+	a.mu.Unlock() //nolint:staticcheck // see above
 	if err := errors.Join(a.front.Close(), a.admin.Close()); err != nil {
 		a.log.Warn("closing", "error", err)
 	}

@@ -2,20 +2,23 @@ package app
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/status"
 )
 
 // Reload reads the configuration file again and brings it into force. When something is wrong with it, the one before
 // stays in force.
 func (a *App) Reload() error {
-	loaded, err := config.Load(a.opt.Path, a.opt.Env, a.opt.Flags)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// It is read under the lock: of two reloads at a time, the later one must not bring an older file into force.
+	loaded, err := config.Load(a.opt.Path, a.opt.Env, a.opt.Flags)
 	if err != nil {
 		return a.refused(err)
 	}
@@ -26,7 +29,8 @@ func (a *App) Reload() error {
 func (a *App) changed() {
 	source, err := os.ReadFile(a.opt.Path)
 	a.mu.Lock()
-	same := err == nil && bytes.Equal(source, a.config.Source)
+	// After a refusal, the file as it was before is news: nothing is wrong any more.
+	same := err == nil && a.source.Error == "" && bytes.Equal(source, a.config.Source)
 	a.mu.Unlock()
 	if same {
 		return
@@ -36,21 +40,32 @@ func (a *App) changed() {
 	}
 }
 
+// errStopping refuses a configuration that would bring up again what is being taken down.
+var errStopping = errors.New("the process is about to stop")
+
 // apply brings a checked configuration into force. The lock is held.
 func (a *App) apply(loaded *config.Loaded) error {
+	if state := a.state.Load(); a.ctx.Err() != nil || state == status.Draining || state == status.Stopped {
+		return a.refused(errStopping)
+	}
 	old := a.config.File.Gateway
 	if loaded.File.Gateway.Admin != old.Admin {
 		return a.refused(fmt.Errorf("gateway.admin: cannot change from %s to %s while running; restart", old.Admin, loaded.File.Gateway.Admin))
 	}
-	if err := a.front.Reload(a.frontConfig(&loaded.File)); err != nil {
-		return a.refused(err)
-	}
-	err := a.gateway.Apply(&loaded.File)
-	a.keep()
+	token, err := readToken(&loaded.File)
 	if err != nil {
 		return a.refused(err)
 	}
+	if err := a.front.Reload(a.frontConfig(&loaded.File)); err != nil {
+		return a.refused(err)
+	}
+	err = a.gateway.Apply(&loaded.File)
+	a.keep()
+	if err != nil {
+		return a.refused(errors.Join(err, a.front.Reload(a.frontConfig(&a.config.File))))
+	}
 	a.config = loaded
+	a.token.Store(&token)
 	now := time.Now().UTC()
 	a.source.Generation++
 	a.source.ETag, a.source.Loaded, a.source.Tried, a.source.Error = loaded.ETag(), now, now, ""

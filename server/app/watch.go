@@ -9,41 +9,57 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long a file must be left alone before it is read: editors write in several steps.
-const settle = 100 * time.Millisecond
+// settle is how long a file must be left alone before it is read: editors write in several steps. Where something is
+// written all the time, such as a log beside the file, it is read after patience all the same.
+const (
+	settle   = 100 * time.Millisecond
+	patience = time.Second
+)
 
-// watch calls changed whenever something happens to the file at path, until ctx ends. The directory is watched and not the
-// file: editors and orchestrators put a new file in its place.
-func watch(ctx context.Context, path string, changed func()) error {
-	watcher, err := fsnotify.NewWatcher()
+// watcher calls changed whenever something happens to a file, until its context ends.
+type watcher struct {
+	files   *fsnotify.Watcher
+	changed func()
+}
+
+// newWatcher watches the file at path. It watches the directory and not the file: editors and orchestrators put a new file
+// in its place.
+func newWatcher(path string, changed func()) (*watcher, error) {
+	files, err := fsnotify.NewWatcher()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := watcher.Add(filepath.Dir(path)); err != nil {
-		return errors.Join(err, watcher.Close())
+	if err := files.Add(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, files.Close())
 	}
-	go func() {
-		defer func() { _ = watcher.Close() }() // nothing is left to do about it
-		timer := time.NewTimer(time.Hour)
-		timer.Stop()
-		for {
-			select {
-			case <-ctx.Done():
+	return &watcher{files, changed}, nil
+}
+
+func (w *watcher) run(ctx context.Context) {
+	defer func() { _ = w.files.Close() }() // nothing is left to do about it
+	timer := time.NewTimer(settle)         // a change since the file was read is seen too
+	defer timer.Stop()
+	var first time.Time // of the events that have not been looked at; zero when there are none
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-w.files.Events:
+			if !ok {
 				return
-			case _, ok := <-watcher.Events:
-				if !ok {
-					return
-				}
-				timer.Reset(settle)
-			case _, ok := <-watcher.Errors:
-				if !ok {
-					return
-				}
-				timer.Reset(settle) // events may have been lost: look
-			case <-timer.C:
-				changed()
 			}
+		case _, ok := <-w.files.Errors: // events may have been lost: look
+			if !ok {
+				return
+			}
+		case <-timer.C:
+			first = time.Time{}
+			w.changed()
+			continue
 		}
-	}()
-	return nil
+		if first.IsZero() {
+			first = time.Now()
+		}
+		timer.Reset(min(settle, patience-time.Since(first)))
+	}
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -32,12 +31,8 @@ func (a *App) observe() {
 		Version:  a.opt.Version,
 		Services: func() []status.Service { return a.gateway.Services(gabion.Now()) },
 		Limits:   func() []status.Limit { return a.gateway.Limits() },
-		Config: func() status.Config {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			return a.source
-		},
-		Events: a.events.Counts, Access: a.access.Counts,
+		Config:   a.configStatus,
+		Events:   a.events.Counts, Access: a.access.Counts,
 	})
 }
 
@@ -57,16 +52,4 @@ func (a *App) closeAccess() {
 	if err := a.access.Close(ctx); err != nil {
 		a.log.Warn("closing", "error", err)
 	}
-}
-
-func (a *App) adminHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if a.state.Load() != status.Serving {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
-	mux.Handle("GET /metrics", a.metrics.Handler())
-	return mux
 }

@@ -3,6 +3,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +36,14 @@ type Options struct {
 	Listen, Admin string
 	// Keep keeps all of it up after the story until the context ends.
 	Keep bool
-	// Pace stretches the time of each chapter; 1 is usual.
+	// Pace stretches the time of each chapter. Default: 1.
 	Pace float64
 }
 
 // Run tells the story. It fails with [ErrNotHeld] when a protection did not hold.
 func Run(ctx context.Context, gateway Gateway, opt Options) error {
+	opt.Listen, opt.Admin = cmp.Or(opt.Listen, "127.0.0.1:8080"), cmp.Or(opt.Admin, "127.0.0.1:8081")
+	opt.Pace = cmp.Or(opt.Pace, 1)
 	dir, err := os.MkdirTemp("", "gabion-demo")
 	if err != nil {
 		return err
@@ -60,6 +63,7 @@ func Run(ctx context.Context, gateway Gateway, opt Options) error {
 	}
 	defer gateway.Stop()
 	t := &teller{opt: opt, shop: s, gateway: gateway, traffic: newTraffic("http://" + opt.Listen)}
+	defer t.traffic.client.CloseIdleConnections()
 	fmt.Fprintf(opt.Out, opening, opt.Listen, opt.Admin)
 	held, err := t.tell(ctx)
 	if err != nil {

@@ -9,6 +9,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -51,11 +52,17 @@ func New(cfg *config.File, opt Options) (*Gateway, error) {
 	return g, nil
 }
 
+// errClosed is what Apply finds after Close.
+var errClosed = errors.New("the gateway is closed")
+
 // Apply brings another validated configuration into force. Exchanges under way finish under the one they began with.
-// When it fails, nothing has changed.
+// When it fails, nothing has changed. It fails after Close.
 func (g *Gateway) Apply(cfg *config.File) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.ctx.Err() != nil {
+		return errClosed // what it would start, nobody would end
+	}
 	old := g.current.Load()
 	next, err := g.compile(cfg, old)
 	if err != nil {
@@ -84,15 +91,21 @@ func (g *Gateway) Close() {
 func (g *Gateway) Serve(x *exchange.Exchange) {
 	steps := g.current.Load().steps(x)
 	entered := 0
-	defer func() {
-		for ; entered > 0; entered-- {
-			steps[entered-1].Leave(x)
-		}
-	}()
+	defer func() { leave(x, steps[:entered]) }()
 	for _, step := range steps {
 		entered++
 		if !step.Enter(x) {
 			return
 		}
 	}
+}
+
+// leave leaves the steps, the innermost first. One that panics does not keep the others from being left.
+func leave(x *exchange.Exchange, steps []exchange.Step) {
+	last := len(steps) - 1
+	if last < 0 {
+		return
+	}
+	defer leave(x, steps[:last])
+	steps[last].Leave(x)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/gateway/limit"
 	"github.com/gabion-io/gabion/server/gateway/service"
 	"github.com/gabion-io/gabion/server/gateway/upstream"
 )
@@ -17,10 +18,10 @@ func (g *Gateway) compileServices(next, old *snapshot) error {
 			continue // nothing is sent to it, it is named for what depends on it
 		}
 		if s := old.services[name]; s != nil {
+			next.services[name] = s // before the change, so that restore takes back one that failed halfway
 			if err := s.Update(c); err != nil {
 				return fmt.Errorf("services.%s: %w", name, err)
 			}
-			next.services[name] = s
 			continue
 		}
 		s, err := service.New(name, c, service.Options{
@@ -49,6 +50,11 @@ func (g *Gateway) restore(next, old *snapshot) {
 			continue
 		}
 		failed = errors.Join(failed, s.Update(old.config.Services[name]))
+	}
+	// A limit is immutable, but what counts in it is the same in the next one, and was changed.
+	for name, l := range old.limits {
+		_, err := limit.New(name, old.config.Limits[name], l, nil)
+		failed = errors.Join(failed, err)
 	}
 	if failed != nil {
 		g.opt.Events.Add(event.Event{Kind: event.KindReload, Reason: "the configuration in force could not be restored in full: " + failed.Error()})

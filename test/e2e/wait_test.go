@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,5 +47,27 @@ func TestWhoWaitsAsToldSucceeds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A request with a body that is refused before its body was read leaves a connection that can be used, or says that
+// it does not. Otherwise the refusal of one request breaks the next.
+func TestRefusalDoesNotBreakTheNextRequest(t *testing.T) {
+	t.Parallel()
+	backends := replicas(t, 1)
+	g := harness.Start(t, limited("requests: 1/h, burst: 1", standard, backends...))
+	for _, size := range []int{5, 20_000, 500_000} {
+		conn := g.Dial(t, 20*time.Second)
+		request := fmt.Sprintf("POST /item HTTP/1.1\r\nHost: x\r\nX-User: u\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("a", size))
+		for i := range 5 {
+			answer, err := conn.Ask("POST", request)
+			if err != nil || answer.Status != 429 && answer.Status != 200 {
+				t.Errorf("%d bytes, request %d on the connection: %+v, %v", size, i, answer, err)
+				break
+			}
+			if answer.Close {
+				break
+			}
+		}
 	}
 }

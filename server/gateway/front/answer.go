@@ -23,6 +23,7 @@ func (s *session) Send(a *exchange.Answer) error {
 		return errors.Join(exchange.ErrUpstreamBroke, s.Send(exchange.Problem{Type: exchange.UpstreamBroken}.Answer(&s.x)))
 	}
 	s.began = true
+	s.ahead()
 	s.head(a)
 	s.x.Record.Status = a.Status
 	s.w.WriteHeader(a.Status)
@@ -111,7 +112,7 @@ func (s *session) head(a *exchange.Answer) {
 	if to["Content-Type"] == nil {
 		to["Content-Type"] = nil // or net/http would guess one
 	}
-	if s.front.leaving.Load() {
+	if s.front.leaving.Load() || s.r.ProtoMajor == 1 && s.BodyErr() != nil {
 		to["Connection"] = closing // for HTTP/2, net/http makes GOAWAY of it
 	}
 }

@@ -2,6 +2,7 @@ package front
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"runtime/debug"
@@ -36,6 +37,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.w, s.r, s.link = w, r, linkOf(r)
 	s.link.begin(r)
 	s.serve()
+	s.drain()
 	cut := s.cut
 	if cut {
 		s.link.cut(r)
@@ -119,9 +121,35 @@ func (s *session) takeBody(cfg *Config) {
 		request.Trailer = s.trailer
 		r.Header["Trailer"] = slices.Collect(maps.Keys(r.Trailer)) // net/http has moved it away
 	}
-	if r.ProtoMajor == 1 {
-		// Without it net/http reads the rest of the body before it lets an answer out. Other engines need no asking.
+}
+
+// ahead lets the answer out before the body has been read to its end. Otherwise net/http would read the rest of it
+// first.
+func (s *session) ahead() {
+	if s.body != nil && s.r.ProtoMajor == 1 && !s.body.over.Load() {
+		// Only engines that need no asking do not know it.
 		_ = http.NewResponseController(s.w).EnableFullDuplex()
+	}
+}
+
+// enough is how much of a body that nobody wants is read, so that the connection can be used again.
+const enough = 256 << 10
+
+// drain reads the rest of the body, after the answer. net/http would do it by itself, but when the answer came first it
+// then breaks the connection.
+func (s *session) drain() {
+	if s.r.ProtoMajor != 1 || s.r.ContentLength == 0 || s.x.Record.Upgraded {
+		return
+	}
+	if s.link.conn != nil {
+		s.link.conn.Hurry()
+	}
+	if s.cut || s.body == nil || s.body.over.Load() || s.body.err() != nil {
+		return
+	}
+	// When the client is gone, or too slow, the connection is closed as it should be.
+	if http.NewResponseController(s.w).Flush() == nil {
+		_, _ = io.CopyN(io.Discard, s.body.from, enough)
 	}
 }
 
@@ -168,9 +196,6 @@ func (s *session) recover() {
 
 // release lets go of everything that belongs to the request.
 func (s *session) release() {
-	if s.link.conn != nil && s.r.ProtoMajor == 1 && s.r.ContentLength != 0 && (s.body == nil || !s.body.over.Load()) {
-		s.link.conn.Hurry()
-	}
 	if s.body != nil {
 		s.body.end()
 	}

@@ -86,7 +86,7 @@ func (l *Limit) Top(now gabion.Instant, by status.By, n int) []status.Usage {
 		return nil
 	case l.requests != nil:
 		usage = l.requests.Top(now, n)
-	default:
+	case l.time != nil:
 		usage = l.time.TopByRequests(now, n)
 	}
 	top := make([]status.Usage, 0, len(usage))

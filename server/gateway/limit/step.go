@@ -12,27 +12,39 @@ import (
 // Step applies the limits of one route, in their order.
 type Step []*Limit
 
-// refusal is the decision of a limit that the client is told.
+// refusal is the decision of a limit that the client is told; the zero refusal is none.
 type refusal struct {
 	limit    *Limit
 	key      string
 	decision ratelimit.Decision
 }
 
-// Enter implements [exchange.Step]: it takes what the request needs from every limit, or answers it with 429.
+// Enter implements [exchange.Step]: it takes what the request needs from every limit, or answers it with 429. When one
+// refuses, the others are asked too: the client is told the longest wait, so that nobody who has waited as long as was
+// said is refused by the next limit.
 func (s Step) Enter(x *exchange.Exchange) bool {
 	now := gabion.Now()
 	var fields fields
+	var longest refusal
 	for _, l := range s {
-		if r, ok := l.take(x, now, &fields); !ok {
-			release(x, now)
-			fields.reply(x)
-			r.answer(x, now)
-			return false
-		}
+		key := l.key(x)
+		longest = longest.or(l.takeRequests(x, now, key, &fields)).or(l.takeTime(x, now, key, &fields))
 	}
 	fields.reply(x)
-	return true
+	if longest.limit == nil {
+		return true
+	}
+	release(x, now)
+	longest.answer(x, now)
+	return false
+}
+
+// or is the refusal with the longer wait; the first when they are equal.
+func (r refusal) or(o refusal) refusal {
+	if o.limit != nil && (r.limit == nil || o.decision.RetryAfter > r.decision.RetryAfter) {
+		return o
+	}
+	return r
 }
 
 // Leave implements [exchange.Step]: it settles what the request has cost.
@@ -58,38 +70,44 @@ func (s Step) Leave(x *exchange.Exchange) {
 	x.Holds = x.Holds[:0]
 }
 
-// take asks the limit for one request. What it grants is put into x.Holds.
-func (l *Limit) take(x *exchange.Exchange, now gabion.Instant, f *fields) (refusal, bool) {
-	key := l.key(x)
-	if l.requests != nil {
-		d := l.requests.Take(now, key, 1)
-		if !l.shadow {
-			f.add(l.name, "", d)
-		}
-		if !l.count(byRequests, d) {
-			return refusal{l, key, d}, false
-		}
-		if d.OK {
-			x.Holds = append(x.Holds, exchange.Hold{Requests: l.requests, Key: key})
-		}
+// takeRequests takes one request from the limit. What is granted is put into x.Holds.
+func (l *Limit) takeRequests(x *exchange.Exchange, now gabion.Instant, key string, f *fields) refusal {
+	if l.requests == nil {
+		return refusal{}
 	}
-	if l.time != nil {
-		charge, d := l.time.Begin(now, key)
-		if !l.shadow && d.Limit > 0 {
-			f.add(l.name, "server-ms", d)
-		}
-		kind := byServerTime
-		if d.Limit == 0 || d.Reason == ratelimit.ReasonConcurrency {
-			kind = byConcurrency
-		}
-		if !l.count(kind, d) {
-			return refusal{l, key, d}, false
-		}
-		if d.OK {
-			x.Holds = append(x.Holds, exchange.Hold{Charge: charge})
-		}
+	d := l.requests.Take(now, key, 1)
+	if !l.shadow {
+		f.add(l.name, "", d)
 	}
-	return refusal{}, true
+	if !l.count(byRequests, d) {
+		return refusal{l, key, d}
+	}
+	if d.OK {
+		x.Holds = append(x.Holds, exchange.Hold{Requests: l.requests, Key: key})
+	}
+	return refusal{}
+}
+
+// takeTime begins a charge of server time. What is granted is put into x.Holds.
+func (l *Limit) takeTime(x *exchange.Exchange, now gabion.Instant, key string, f *fields) refusal {
+	if l.time == nil {
+		return refusal{}
+	}
+	charge, d := l.time.Begin(now, key)
+	if !l.shadow && d.Limit > 0 {
+		f.add(l.name, "server-ms", d)
+	}
+	kind := byServerTime
+	if d.Limit == 0 || d.Reason == ratelimit.ReasonConcurrency {
+		kind = byConcurrency
+	}
+	if !l.count(kind, d) {
+		return refusal{l, key, d}
+	}
+	if d.OK {
+		x.Holds = append(x.Holds, exchange.Hold{Charge: charge})
+	}
+	return refusal{}
 }
 
 // release gives back what was granted to a request that another limit refused.

@@ -88,10 +88,18 @@ func Of(conn net.Conn) *Conn {
 }
 
 // Begin says that the gateway has a request: what is written from here on is its answer.
-func (c *Conn) Begin() { c.mode.CompareAndSwap(waiting, answering) }
+func (c *Conn) Begin() {
+	c.mode.CompareAndSwap(waiting, answering)
+	c.hurry.Store(0)
+}
 
-// End says that the answer has been written.
-func (c *Conn) End() { c.mode.CompareAndSwap(answering, waiting) }
+// End says that the answer has been written, and that the next request comes next. net/http thinks so even when reading
+// the rest of a body has failed: what follows then is no request, and nothing more is read.
+func (c *Conn) End() {
+	if c.mode.CompareAndSwap(answering, waiting) && c.scan.inBody() {
+		c.stop(errBroken, exchange.ErrBodyBroken)
+	}
+}
 
 // Fault says what is wrong with the body of the present request: exchange.ErrBodySlow, exchange.ErrBodyBroken or nil.
 // net/http ends the request's context when reading fails, and whoever notices that can already ask here.
@@ -183,7 +191,6 @@ func (c *Conn) look(b []byte) int {
 		c.mode.Store(foreign)
 	case end && c.since != 0:
 		c.since, c.came = 0, 0
-		c.hurry.Store(0)
 		// What net/http has set counts again. Setting it fails only when the connection is closed.
 		_ = c.Conn.SetReadDeadline(at(c.until.Load()))
 	}
