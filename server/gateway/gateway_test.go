@@ -287,7 +287,9 @@ func TestWhatCannotComeIntoForceChangesNothing(t *testing.T) {
 
 func TestServingGoesOnWhileTheConfigurationChanges(t *testing.T) {
 	catalog, checkout := backend(t, "catalog"), backend(t, "checkout")
-	without := func(text string) string { return strings.NewReplacer(", limits: [few]", "", "requests: 2/h", "requests: 9/h").Replace(text) }
+	without := func(text string) string {
+		return strings.NewReplacer(", limits: [few]", "", "requests: 2/h", "requests: 9/h").Replace(text)
+	}
 	one, two := parse(t, without(oneService), catalog), parse(t, without(twoServices), catalog, checkout)
 	g := open(t, one)
 	done := make(chan struct{})
