@@ -144,7 +144,7 @@ func (s *session) drain() {
 	if s.link.conn != nil {
 		s.link.conn.Hurry()
 	}
-	if s.cut || s.body == nil || s.body.over.Load() || s.body.err() != nil {
+	if s.cut || s.body == nil || s.body.over.Load() || s.body.err() != nil || len(s.r.Header["Expect"]) > 0 {
 		return
 	}
 	// When the client is gone, or too slow, the connection is closed as it should be.
