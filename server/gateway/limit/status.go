@@ -29,7 +29,8 @@ var (
 	outcomeNames = [outcomes]string{"allowed", "refused", "shadow"}
 )
 
-// count counts a decision, and says whether the request may pass.
+// count counts a decision, and says whether the request may pass. What a limit allowed counts as that, even when another
+// limit refuses the request.
 func (l *Limit) count(kind int, d ratelimit.Decision) bool {
 	switch {
 	case d.OK:
