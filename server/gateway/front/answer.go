@@ -112,7 +112,7 @@ func (s *session) head(a *exchange.Answer) {
 	if to["Content-Type"] == nil {
 		to["Content-Type"] = nil // or net/http would guess one
 	}
-	if s.front.leaving.Load() || s.r.ProtoMajor == 1 && s.BodyErr() != nil {
+	if s.front.leaving.Load() || s.r.ProtoMajor == 1 && (s.BodyErr() != nil || s.abandons()) {
 		to["Connection"] = closing // for HTTP/2, net/http makes GOAWAY of it
 	}
 }

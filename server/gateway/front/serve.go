@@ -135,6 +135,11 @@ func (s *session) ahead() {
 // enough is how much of a body that nobody wants is read, so that the connection can be used again.
 const enough = 256 << 10
 
+// abandons says whether more is left of the body than drain will read, so that the connection ends with this answer.
+func (s *session) abandons() bool {
+	return s.body != nil && !s.body.over.Load() && s.r.ContentLength-s.body.received.Load() > enough
+}
+
 // drain reads the rest of the body, after the answer. net/http would do it by itself, but when the answer came first it
 // then breaks the connection.
 func (s *session) drain() {
