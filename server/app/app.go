@@ -52,6 +52,7 @@ type App struct {
 	mu     sync.Mutex // held while the configuration changes
 	config *config.Loaded
 	source status.Config
+	seen   []byte // the file as it was last tried
 
 	ctx    context.Context // of what runs beside
 	cancel context.CancelFunc
@@ -65,7 +66,7 @@ func New(opt Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{opt: opt, config: loaded, started: time.Now().UTC()}
+	a := &App{opt: opt, config: loaded, seen: loaded.Source, started: time.Now().UTC()}
 	a.state.Store(status.Starting)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.log = slog.New(slog.NewJSONHandler(opt.Log, &slog.HandlerOptions{ReplaceAttr: utc}))
@@ -155,11 +156,11 @@ const announced = 4
 // Drain lets /readyz fail, goes on for a quarter of gateway.drain, then stops listening and waits for what is in flight for
 // the rest of it. What has not ended by then is cut.
 func (a *App) Drain(ctx context.Context) error {
+	a.state.Store(status.Draining) // first of all: a reload under way may hold up the rest
+	a.front.Leave()
 	drain := a.Config().Gateway.Drain
 	ctx, cancel := context.WithTimeout(ctx, drain)
 	defer cancel()
-	a.state.Store(status.Draining)
-	a.front.Leave()
 	a.events.Add(event.Event{Kind: event.KindLifecycle, From: status.Serving, To: status.Draining, Reason: "was told to stop"})
 	select {
 	case <-time.After(drain / announced):

@@ -28,9 +28,13 @@ func (a *App) Reload() error {
 // changed is called when something happened to the file.
 func (a *App) changed() {
 	source, err := os.ReadFile(a.opt.Path)
+	if err != nil {
+		source = []byte(err.Error())
+	}
 	a.mu.Lock()
-	// After a refusal, the file as it was before is news: nothing is wrong any more.
-	same := err == nil && a.source.Error == "" && bytes.Equal(source, a.config.Source)
+	// What was refused is not tried again, however much happens in the folder. After it, the file as it was before is news.
+	same := bytes.Equal(source, a.seen)
+	a.seen = source
 	a.mu.Unlock()
 	if same {
 		return
@@ -64,7 +68,7 @@ func (a *App) apply(loaded *config.Loaded) error {
 	if err != nil {
 		return a.refused(errors.Join(err, a.front.Reload(a.frontConfig(&a.config.File))))
 	}
-	a.config = loaded
+	a.config, a.seen = loaded, loaded.Source
 	a.token.Store(&token)
 	now := time.Now().UTC()
 	a.source.Generation++
