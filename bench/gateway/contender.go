@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 )
 
 // contender is one program under its own configuration. In config and command, DIR stands for its directory, PORT
-// for its port, BACKEND_A and BACKEND_B for the addresses of the backend.
+// for its port, ADMIN for a port beside it, BACKEND_A and BACKEND_B for the addresses of the backend.
 type contender struct {
 	name string
 	// features is what is switched on.
@@ -22,15 +23,23 @@ type contender struct {
 	command      []string
 }
 
-// The fixed loopback ports of a run. The backend serves the same on both of its ports.
-const (
-	backendA, backendB = 19001, 19002
-	firstPort          = 19010
-)
-
+// backend is what all proxy to. It serves the same on its own port and on the other.
 var backend = contender{
-	name: "backend", port: backendA, file: "backend.conf", config: backendConf,
+	name: "backend", port: freePort(), file: "backend.conf", config: backendConf,
 	command: []string{"nginx", "-p", "DIR", "-c", "backend.conf"},
+}
+
+// The ports of a run that no contender answers on.
+var backendPort, adminPort = freePort(), freePort()
+
+// freePort is a loopback port that nobody listened on a moment ago.
+func freePort() int {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0 // whoever is to listen there says what is wrong
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // contenders builds what must be built and returns those whose name contains a word of the list only.
@@ -57,8 +66,8 @@ func contenders(ctx context.Context, dir, gabion, only string) ([]contender, err
 		{name: "HAProxy", file: "haproxy.cfg", config: haproxyCfg, features: "nothing", command: []string{"haproxy", "-db", "-f", "haproxy.cfg"}},
 	}
 	var chosen []contender
-	for i, c := range all {
-		c.port = firstPort + i
+	for _, c := range all {
+		c.port = freePort()
 		if slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(strings.ToLower(c.name), strings.ToLower(part)) }) {
 			chosen = append(chosen, c)
 		}
@@ -74,12 +83,12 @@ func contenders(ctx context.Context, dir, gabion, only string) ([]contender, err
 // fill puts the run's directory and addresses into a text.
 func (c contender) fill(text, dir string) string {
 	return strings.NewReplacer(
-		"DIR", dir, "PORT", strconv.Itoa(c.port),
-		"BACKEND_A", fmt.Sprintf("127.0.0.1:%d", backendA), "BACKEND_B", fmt.Sprintf("127.0.0.1:%d", backendB),
+		"DIR", dir, "PORT", strconv.Itoa(c.port), "ADMIN", strconv.Itoa(adminPort),
+		"BACKEND_A", fmt.Sprintf("127.0.0.1:%d", backend.port), "BACKEND_B", fmt.Sprintf("127.0.0.1:%d", backendPort),
 	).Replace(text)
 }
 
-const gabionYAML = `gateway: {listen: "127.0.0.1:PORT", admin: "127.0.0.1:19099"}
+const gabionYAML = `gateway: {listen: "127.0.0.1:PORT", admin: "127.0.0.1:ADMIN"}
 data: DIR/data
 services:
   backend:
