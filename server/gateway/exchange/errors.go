@@ -27,6 +27,14 @@ func (x *Exchange) BodyErr() error {
 	return nil
 }
 
+// Received is how many bytes of the request body have come. It may be called while the body is still being read.
+func (x *Exchange) Received() int64 {
+	if c, ok := x.Client.(interface{ Received() int64 }); ok {
+		return c.Received()
+	}
+	return x.Record.Received
+}
+
 // ProblemOf gives the problem to answer for an error of reading the request body; false when there is none, because
 // it is another error or nobody is left to answer.
 func ProblemOf(err error) (Problem, bool) {

@@ -22,8 +22,9 @@ type body struct {
 	from     io.ReadCloser
 	left     int64
 	w        http.ResponseWriter
-	conn     *framing.Conn // keeps the time with HTTP/1; nil with HTTP/2
-	endless  bool          // a stream of gRPC may be silent for as long as it likes
+	conn     *framing.Conn   // keeps the time with HTTP/1; nil with HTTP/2
+	gone     <-chan struct{} // closed when the client is, or soon after
+	endless  bool            // a stream of gRPC may be silent for as long as it likes
 	received atomic.Int64
 	since    gabion.Instant // when reading began; 0: it has not
 	late     alarm          // while reading with HTTP/2
@@ -69,6 +70,8 @@ func (b *body) reason(err error) error {
 		return exchange.ErrBodySlow
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, http.ErrBodyReadAfterClose), connectionBroke(err):
 		return exchange.ErrClientGone
+	case b.conn == nil && b.hungUp(err):
+		return exchange.ErrClientGone
 	}
 	return exchange.ErrBodyBroken
 }
@@ -113,6 +116,17 @@ func (b *body) end() {
 	_ = b.fail(http.ErrBodyReadAfterClose)
 }
 
+// hungUp tells whether a client of HTTP/2 has reset its stream, in which case the context ended before, or has closed
+// the connection, for which net/http has an error of its own that it does not export; the context ends only afterwards.
+func (b *body) hungUp(err error) bool {
+	select {
+	case <-b.gone:
+		return true
+	default:
+		return err.Error() == "client disconnected"
+	}
+}
+
 // connectionBroke tells errors of the connection from those of what came over it.
 func connectionBroke(err error) bool {
 	var timeout interface{ Timeout() bool }
@@ -136,4 +150,12 @@ func (s *session) BodyErr() error {
 		return nil
 	}
 	return s.body.err()
+}
+
+// Received is how much of the request body has come.
+func (s *session) Received() int64 {
+	if s.body == nil {
+		return s.x.Record.Received
+	}
+	return s.body.received.Load()
 }

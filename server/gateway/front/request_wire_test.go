@@ -2,8 +2,10 @@ package front
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"reflect"
 	"strings"
@@ -176,6 +178,75 @@ func TestBrokenBodies(t *testing.T) {
 	dial(t, b.address).send(head + "5\r\nhel").Close()
 	if s := await(t, "half a chunk", got); !errors.Is(s.err, exchange.ErrClientGone) {
 		t.Errorf("half a chunk: %v", s.err)
+	}
+}
+
+// TestUploadThatIsCutShort: a client that goes away in the middle of its body is gone, whatever it speaks. Nobody is
+// left to answer, and nothing is wrong with the request.
+func TestUploadThatIsCutShort(t *testing.T) {
+	came, ended := make(chan string, 1), make(chan seen, 1)
+	b := setup(t, func(x *exchange.Exchange) {
+		first := make([]byte, 5)
+		_, err := io.ReadFull(x.Request.Body, first)
+		came <- string(first)
+		if err == nil {
+			_, err = io.ReadAll(x.Request.Body)
+		}
+		ended <- seen{err: err, record: x.Received()}
+	})
+	// upload sends a part of a body over HTTP/2 and gives what is left of the client.
+	upload := func() (context.CancelFunc, net.Conn) {
+		conns := make(chan net.Conn, 1)
+		c := client2(t, nil)
+		c.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			conns <- conn
+			return conn, err
+		}
+		read, write := io.Pipe()
+		t.Cleanup(func() { write.Close() })
+		ctx, cancel := context.WithCancel(t.Context())
+		request, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+b.address, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.ContentLength = 10
+		go func() {
+			if r, err := c.Do(request); err == nil {
+				t.Errorf("answered with %s", r.Status)
+				r.Body.Close()
+			}
+		}()
+		io.WriteString(write, "hello")
+		return cancel, await(t, "the connection", conns)
+	}
+	for name, cut := range map[string]func(){
+		"HTTP/1.1, a length": func() {
+			w := dial(t, b.address).send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello")
+			await(t, "the first part", came)
+			w.Close()
+		},
+		"HTTP/1.1, chunks": func() {
+			w := dial(t, b.address).send("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+			await(t, "the first part", came)
+			w.Close()
+		},
+		"HTTP/2, the stream": func() {
+			cancel, _ := upload()
+			await(t, "the first part", came)
+			cancel()
+		},
+		"HTTP/2, the connection": func() {
+			cancel, conn := upload()
+			await(t, "the first part", came)
+			conn.Close()
+			cancel()
+		},
+	} {
+		cut()
+		if s := await(t, name, ended); !errors.Is(s.err, exchange.ErrClientGone) || s.record != 5 {
+			t.Errorf("%s: %d bytes, %v", name, s.record, s.err)
+		}
 	}
 }
 

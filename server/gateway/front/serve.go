@@ -111,7 +111,7 @@ func (s *session) receive() *exchange.Problem {
 // takeBody makes the body of the request available.
 func (s *session) takeBody(cfg *Config) {
 	r, request := s.r, &s.x.Request
-	s.body = &body{from: r.Body, left: int64(cfg.MaxBody), w: s.w}
+	s.body = &body{from: r.Body, left: int64(cfg.MaxBody), w: s.w, gone: r.Context().Done()}
 	if r.ProtoMajor == 1 {
 		s.body.conn = s.link.conn
 	}

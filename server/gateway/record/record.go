@@ -29,10 +29,14 @@ func (s *Step) Enter(*exchange.Exchange) bool {
 // Leave implements [exchange.Step].
 func (s *Step) Leave(x *exchange.Exchange) {
 	took := gabion.Now() - x.Started
-	if r := &x.Record; r.Status == 0 && r.Err == nil && x.Context.Err() == nil {
+	r := &x.Record
+	if r.Status == 0 {
+		r.Received = x.Received() // what of an upload came before it was cut
+	}
+	if r.Status == 0 && r.Err == nil && x.Context.Err() == nil {
 		// The front answers for it, after all steps are left.
 		r.Status, r.Problem, r.Err = 500, exchange.InternalError, errUnanswered
 	}
 	s.Access.Record(x, took)
-	s.Route.Leave(&x.Record, took) // last: what is counted is also logged
+	s.Route.Leave(r, took) // last: what is counted is also logged
 }

@@ -74,6 +74,7 @@ func TestHowItEndsWithoutAnAnswer(t *testing.T) {
 	}{
 		{"panic", "500", `"problem":"internal-error","error":"a fault in the gateway`, exchange.Exchange{Context: t.Context()}},
 		{"client gone", "none", `"status":0`, exchange.Exchange{Context: gone}},
+		{"client gone in the middle of an upload", "none", `"status":0,`, exchange.Exchange{Context: gone, Client: uploading{}}},
 		{"told why", "none", `"error":"reset"`, exchange.Exchange{Context: t.Context(), Record: exchange.Record{Err: errors.New("reset")}}},
 	} {
 		b := setup(t)
@@ -90,11 +91,20 @@ func TestHowItEndsWithoutAnAnswer(t *testing.T) {
 		if s, _ := b.metrics.Status("product"); s.InFlight != 0 || s.Codes[test.code] != 1 {
 			t.Errorf("%s: %+v", test.name, s)
 		}
-		if text := b.log(t); !strings.Contains(text, test.log) {
+		text := b.log(t)
+		if !strings.Contains(text, test.log) {
 			t.Errorf("%s: log: %s", test.name, text)
+		}
+		if received := test.x.Client != nil; strings.Contains(text, `"received":4096`) != received {
+			t.Errorf("%s: what was received is in the log: %v, must be %v: %s", test.name, !received, received, text)
 		}
 	}
 }
+
+// uploading is a client that has sent a part of its body.
+type uploading struct{ exchange.Client }
+
+func (uploading) Received() int64 { return 4096 }
 
 func busy(b *testing.B) *exchange.Exchange {
 	return &exchange.Exchange{
