@@ -33,6 +33,7 @@ type Endpoint struct {
 	refused   atomic.Uint64 // by the breaker
 	removed   atomic.Bool
 	closing   sync.Once
+	early     atomic.Bool // a request of tryEarly is under way
 
 	period   atomic.Uint64 // the ejection's
 	mu       sync.Mutex
@@ -155,6 +156,10 @@ func (e *Endpoint) done(now gabion.Instant, l Lease, r Result) {
 
 // judge lets the ejection have the result, and does what follows.
 func (e *Endpoint) judge(now gabion.Instant, stamp uint64, r Result) {
+	if stamp == early {
+		e.triedEarly(now, r)
+		return
+	}
 	e.mu.Lock()
 	verdict := e.ejection.Result(stamp, now, r.Outcome, func() string { return r.Err.Error() })
 	e.period.Store(e.ejection.Period())

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -173,6 +174,55 @@ func TestAllBackWithoutSlowStart(t *testing.T) {
 	if most <= 100 {
 		t.Errorf("the first that was back got %d requests in its first second: what protects is not what is tested", most)
 	}
+}
+
+// One after the other is down for two seconds, as in a rolling restart. The second goes while the first, which is back, is
+// still ejected: retries find that out.
+func TestOneAfterTheOtherIsRestarted(t *testing.T) {
+	for slowStart, most := range map[time.Duration]float64{
+		gabion.Off:       0.02, // those that come in the moment until the first is in again
+		10 * time.Second: 0.4,  // slow start spares the one that has come back
+	} {
+		for _, perSecond := range []int{10, 2000} {
+			inTime(t, fmt.Sprintf("slow start %v, %d per second", slowStart, perSecond), func(t *testing.T) {
+				cfg := serviceOf(a, b)
+				cfg.Health.SlowStart = slowStart
+				w := newWorld(t, cfg)
+				w.run(perSecond, 20*time.Second)
+				for i, address := range []string{a, b} {
+					w.set("refuses", address)
+					if l := w.run(perSecond, 2*time.Second); l.failed > i*int(most*float64(l.sent)) {
+						t.Errorf("while %s was down, %d of %d requests failed", address, l.failed, l.sent)
+					}
+					w.set("", address)
+					if l := w.run(perSecond, time.Second); l.failed > i*int(most*float64(l.sent)) {
+						t.Errorf("when %s was back, %d of %d requests failed", address, l.failed, l.sent)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Only one request at a time is sent to an endpoint that is out and hangs, although the other fails.
+func TestFewWaitForOneThatIsOutAndHangs(t *testing.T) {
+	inTime(t, "", func(t *testing.T) {
+		w := newWorld(t, withoutBreaker(serviceOf(a, b)))
+		w.set("hangs", a)
+		w.run(200, 5*time.Second)
+		w.wantState(a, status.Ejected)
+		w.set("503", b)
+		began := time.Now()
+		if l := w.run(200, 4*time.Second); l.slow > 15 { // each takes 400 ms
+			t.Errorf("%d of %d requests waited for the one that hangs", l.slow, l.sent)
+		}
+		if n := w.served(a, began, 4*time.Second); n == 0 {
+			t.Error("none tried whether it is back")
+		}
+		if n := w.status(a).Ejections; n != 1 {
+			t.Errorf("it was ejected %d times", n)
+		}
+	})
 }
 
 // firstServed is when the replica got its first request from t on.

@@ -44,6 +44,9 @@ func (s *Service) Pick(now gabion.Instant, hash uint64, tried []*Endpoint) (Leas
 		if l, ok := v.try(now, skip); ok {
 			return l, nil
 		}
+		if l, ok := v.tryEarly(now, skip); ok {
+			return l, nil
+		}
 		if l, ok := v.take(now, hash, nil); ok {
 			return l, nil
 		}
@@ -125,6 +128,36 @@ func (e *Endpoint) try(now gabion.Instant) (Lease, bool) {
 		e.judge(now, stamp, Result{Outcome: gabion.Ignored})
 	}
 	return l, ok
+}
+
+// early is the stamp of a request that is sent to an endpoint that is out before its trials are due. No ejection knows it.
+const early = 0
+
+// tryEarly sends a retry to an endpoint that is out before its time: all others have just failed, and it may be back, as
+// in a rolling restart. It is one request at a time, because the endpoint may hang. When it is answered, trials are due.
+func (v *view) tryEarly(now gabion.Instant, skip []*balance.Member) (Lease, bool) {
+	for _, e := range v.trials {
+		if slices.Contains(skip, e.member) || !e.early.CompareAndSwap(false, true) {
+			continue
+		}
+		if l, ok := e.admit(now, early); ok {
+			return l, true
+		}
+		e.early.Store(false)
+	}
+	return Lease{}, false
+}
+
+// triedEarly takes the result of a request of tryEarly.
+func (e *Endpoint) triedEarly(now gabion.Instant, r Result) {
+	e.early.Store(false)
+	if r.Outcome != gabion.Success {
+		return
+	}
+	e.mu.Lock()
+	e.ejection.Hasten(now)
+	e.mu.Unlock()
+	e.service.refresh(now)
 }
 
 // refuse is the error when there is no endpoint.
