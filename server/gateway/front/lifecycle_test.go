@@ -30,8 +30,8 @@ func TestTLS(t *testing.T) {
 	id := newIdentity(t, t.TempDir(), "a")
 	b := setup(t, watch(got), withTLS(id))
 	for want, c := range map[string]*http.Client{
-		"HTTP/1.1": {Transport: &http.Transport{TLSClientConfig: id.trust}, Timeout: within},
-		"HTTP/2.0": client2(t, id.trust),
+		"HTTP/1.1": {Transport: &http.Transport{TLSClientConfig: id.trust.Clone()}, Timeout: within},
+		"HTTP/2.0": client2(t, id.trust.Clone()),
 	} {
 		r, _, err := do(t, c, "POST", "https://"+b.address+"/", strings.NewReader("hello"))
 		c.CloseIdleConnections()
