@@ -27,13 +27,26 @@ func (d *dialer) init(target Target) {
 	d.open = make(map[*conn]struct{})
 }
 
-// dial connects to the endpoint, whatever address the caller derived from the URL.
-func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) {
-	raw, err := d.net.DialContext(ctx, network, d.address)
+// dial connects to the endpoint, whatever address net/http derived from the URL.
+func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	c, err := d.connection(ctx)
+	if err != nil {
+		return nil, err // and not a nil pointer in the interface
+	}
+	return c, nil
+}
+
+// connection connects to the endpoint.
+func (d *dialer) connection(ctx context.Context) (*conn, error) {
+	over, err := d.net.DialContext(ctx, "tcp", d.address)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, dialer: d}
+	raw, err := over.(*net.TCPConn).SyscallConn() //nolint:forcetypeassert // what "tcp" gives
+	if err != nil {
+		return nil, errors.Join(err, over.Close())
+	}
+	c := &conn{Conn: over, raw: raw, dialer: d}
 	c.request.Store(math.MaxInt64)
 	d.mu.Lock()
 	d.open[c] = struct{}{}
@@ -75,6 +88,7 @@ func (d *dialer) drop() {
 // request was sent be read even when the endpoint has closed the connection on the rest.
 type conn struct {
 	net.Conn
+	raw     syscall.RawConn
 	dialer  *dialer
 	written atomic.Int64
 	// request is what written was when the present request began; MaxInt64 when requests share the connection.

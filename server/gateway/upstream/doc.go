@@ -9,6 +9,7 @@
 //   - what an endpoint sends is bounded, and garbage is an error, never a hang;
 //   - all connections to an endpoint can be dropped at once, those in use included.
 //
-// The protocol work is net/http's. Its Transport is used directly: without cookies, redirects, proxies, compression or
-// a User-Agent of its own.
+// There are two engines. HTTP/1.1 without TLS has its own, which is lean (see plain) and leaves the parsing to net/http;
+// everything else goes through net/http's Transport, without cookies, redirects, proxies, compression or a User-Agent of
+// its own.
 package upstream

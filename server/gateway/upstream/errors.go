@@ -88,7 +88,7 @@ func broken(err error) bool {
 
 // classify tells what kind of failure an error of net/http is, and its cause.
 func (a *attempt) classify(err error) (Kind, error) {
-	if cause := context.Cause(a.ctx); cause != nil {
+	if cause := a.ended(); cause != nil {
 		if errors.Is(cause, errTimeout) || errors.Is(cause, context.DeadlineExceeded) {
 			return Timeout, cause
 		}

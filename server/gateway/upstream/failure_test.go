@@ -220,7 +220,12 @@ func TestClosedWhileIdle(t *testing.T) {
 			t.Fatalf("request %d: %v", i, failure)
 		}
 		mustRead(t, r)
-		eventually(t, "the closed connection is noticed", func() bool { return transport.open() == 0 })
+		eventually(t, "the endpoint has closed the connection", func() bool {
+			engine := transport.main.(*plain)
+			engine.idle.mu.Lock()
+			defer engine.idle.mu.Unlock()
+			return len(engine.idle.lines) == 1 && !engine.idle.lines[0].silent()
+		})
 	}
 }
 

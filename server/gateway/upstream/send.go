@@ -2,14 +2,9 @@ package upstream
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,12 +41,10 @@ type Attempt struct {
 type attempt struct {
 	transport *Transport
 	x         *exchange.Exchange
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
+	parent    context.Context // when it ends, so does the attempt
 	began     gabion.Instant
 	clock     clock
 	upload    *upload // nil when the body is not streamed
-	trace     httptrace.ClientTrace
 
 	// conn is the connection that is used, nil when requests share it; count is how many were tried, which is more than
 	// one when a connection from the pool turned out to be closed. sent is set when an earlier one was written to.
@@ -59,6 +52,13 @@ type attempt struct {
 	half  halfCloser // the connection as it is seen above TLS; nil when it cannot be closed by halves
 	count int
 	sent  bool
+
+	// life guards the end of the attempt from this side: cause is why it was ended, nil when it was not; interrupt
+	// breaks off what the engine does, nil when there is nothing to break off.
+	life      sync.Mutex
+	cause     error
+	interrupt func()
+	unwatch   func() bool // ends the watch over parent, where there is one
 
 	// mu guards what follows: informational answers come on another goroutine, perhaps after the end.
 	mu            sync.Mutex
@@ -72,20 +72,18 @@ type attempt struct {
 // Send sends the request of x once and waits for the head of the answer. Exactly one of the results is nil. The reply's
 // Body or Conn must be closed when there is one. x is not changed.
 func (t *Transport) Send(ctx context.Context, x *exchange.Exchange, a Attempt) (*Reply, *Error) {
-	try := &attempt{transport: t, x: x}
-	try.trace.GotConn = try.gotConn
-	try.trace.Got1xxResponse = try.inform
-	ctx, try.cancel = context.WithCancelCause(ctx)
-	try.ctx = ctx
+	try := &attempt{transport: t, x: x, parent: ctx}
 	try.clock.expire = try.expire
+	if a.Stream != nil && a.Payload == nil {
+		try.upload = &upload{source: a.Stream, trailer: a.Trailer, clock: &try.clock}
+	}
 	try.began = gabion.Now()
 	try.clock.start(a.Timeout)
-	r := t.request(httptrace.WithClientTrace(ctx, &try.trace), try, &a)
 	engine := t.main
 	if x.Request.Upgrade != "" {
 		engine = t.upgrade
 	}
-	answer, err := engine.RoundTrip(r)
+	answer, err := engine.send(try, &a)
 	if err == nil {
 		if err = unsound(answer, x.Request.Upgrade); err != nil {
 			err = errors.Join(err, answer.Body.Close())
@@ -102,93 +100,55 @@ func (t *Transport) Send(ctx context.Context, x *exchange.Exchange, a Attempt) (
 	return try.answered(answer), nil
 }
 
-// blank has what all requests have in common.
-var blank = http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-
-// request makes the request for net/http.
-func (t *Transport) request(ctx context.Context, try *attempt, a *Attempt) *http.Request {
-	source := &try.x.Request
-	r := blank.WithContext(ctx)
-	r.Method, r.Host = source.Method, source.Host
-	r.URL = t.url(source.Target)
-	r.Header = a.Head.attempt(a.Number, a.Remaining)
-	switch {
-	case len(a.Payload) > 0:
-		p := new(payload)
-		p.Reset(a.Payload)
-		r.Body, r.ContentLength = p, int64(len(a.Payload))
-		delete(r.Header, "Expect") // the body is here already
-	case a.Stream != nil && a.Payload == nil:
-		try.upload = &upload{source: a.Stream, trailer: a.Trailer, clock: &try.clock}
-		r.Body, r.ContentLength = try.upload, source.Length
-		if a.Trailer != nil {
-			r.Trailer = announced(a.Trailer())
-			try.upload.sent = r.Trailer
-		}
-	default:
-		r.Body = http.NoBody
-		delete(r.Header, "Expect")
-	}
-	return r
-}
-
-// url makes the URL from the request's target. The target is sent exactly as the client sent it.
-func (t *Transport) url(target string) *url.URL {
-	u := &url.URL{Scheme: t.scheme, Host: t.target.URL.Host}
-	if t.prefix != "" && target != "*" {
-		target = t.prefix + target
-	}
-	if strings.HasPrefix(target, "//") {
-		// net/http would take an opaque "//a/b" for an address without its scheme, but leaves a path alone.
-		raw, query, asked := strings.Cut(target, "?")
-		if path, err := url.PathUnescape(raw); err == nil {
-			u.Path, u.RawPath, u.RawQuery, u.ForceQuery = path, raw, query, asked
-			return u
-		}
-	}
-	u.Opaque = target
-	return u
-}
-
-// announced are the names of trailers, still without values; nil when there are none.
-func announced(h exchange.Header) http.Header {
-	fields, ok := h.(exchange.Fields)
-	if !ok || len(fields) == 0 {
-		return nil
-	}
-	names := make(http.Header, len(fields))
-	for name := range fields {
-		names[name] = nil
-	}
-	return names
-}
-
 // expire ends the attempt when its time is over.
-func (a *attempt) expire() { a.cancel(errTimeout) }
+func (a *attempt) expire() { a.end(errTimeout) }
 
-// gotConn is called when there is a connection, before anything is written to it.
-func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+// end ends the attempt from this side. Only the first cause counts.
+func (a *attempt) end(cause error) {
+	a.life.Lock()
+	defer a.life.Unlock()
+	if a.cause != nil {
+		return
+	}
+	a.cause = cause
+	if a.interrupt != nil {
+		a.interrupt()
+	}
+}
+
+// interrupted says how to break off what is done from now on; nil: there is nothing to break off any more. It returns
+// false when the attempt was ended before.
+func (a *attempt) interrupted(by func()) bool {
+	a.life.Lock()
+	defer a.life.Unlock()
+	a.interrupt = by
+	return a.cause == nil
+}
+
+// ended is why the attempt was ended from this side, nil when it was not.
+func (a *attempt) ended() error {
+	a.life.Lock()
+	defer a.life.Unlock()
+	if a.cause != nil {
+		return a.cause
+	}
+	return context.Cause(a.parent)
+}
+
+// took notes the connection that is used from now on, before anything is written to it; c is nil when it is shared.
+func (a *attempt) took(c *conn, half halfCloser) {
 	if a.conn != nil && a.conn.touched() {
 		a.sent = true
 	}
 	a.count++
-	a.conn = nil
-	raw := info.Conn
-	a.half, _ = raw.(halfCloser)
-	if encrypted, ok := raw.(*tls.Conn); ok {
-		if encrypted.ConnectionState().NegotiatedProtocol == "h2" {
-			return
-		}
-		raw = encrypted.NetConn()
-	}
-	if c, ok := raw.(*conn); ok && a.transport.target.URL.Scheme != "h2c" {
-		a.conn = c
+	a.conn, a.half = c, half
+	if c != nil {
 		c.begin(a.upload)
 	}
 }
 
 // inform passes an informational answer on, except 100, which the front has given when it was due.
-func (a *attempt) inform(status int, h textproto.MIMEHeader) error {
+func (a *attempt) inform(status int, h exchange.Header) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.informational++
@@ -196,7 +156,7 @@ func (a *attempt) inform(status int, h textproto.MIMEHeader) error {
 		return errTooManyInf
 	}
 	if !a.headed && status != http.StatusContinue {
-		a.x.Client.Inform(status, exchange.Fields(h))
+		a.x.Client.Inform(status, h)
 	}
 	return nil
 }
@@ -221,7 +181,10 @@ func (a *attempt) failure(err error) *Error {
 // free releases what the attempt holds. The connection is back in the pool already, or must be closed.
 func (a *attempt) free() {
 	if a.clock.stop() {
-		a.cancel(errReleased)
+		if a.unwatch != nil {
+			a.unwatch()
+		}
+		a.end(errReleased)
 		a.transport.ended()
 	}
 }

@@ -52,9 +52,9 @@ type Transport struct {
 	scheme string // of the URLs given to net/http
 	prefix string // in front of every path
 	dialer dialer
-	main   *http.Transport
+	main   engine
 	// upgrade sends requests that change the protocol, which HTTP/2 cannot. Same as main where that is HTTP/1.
-	upgrade *http.Transport
+	upgrade engine
 	closed  atomic.Bool
 }
 
@@ -71,20 +71,20 @@ func New(target Target) *Transport {
 	switch target.URL.Scheme {
 	case "h2c":
 		t.scheme = "http"
-		t.main = t.engine(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) })
+		t.main = t.standard(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) })
 		t.upgrade = t.main
 	case "https":
-		t.main = t.engine(func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(true) }, "h2", "http/1.1")
-		t.upgrade = t.engine(func(p *http.Protocols) { p.SetHTTP1(true) }, "http/1.1")
+		t.main = t.standard(func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(true) }, "h2", "http/1.1")
+		t.upgrade = t.standard(func(p *http.Protocols) { p.SetHTTP1(true) }, "http/1.1")
 	default:
-		t.main = t.engine(func(p *http.Protocols) { p.SetHTTP1(true) })
+		t.main = &plain{transport: t}
 		t.upgrade = t.main
 	}
 	return t
 }
 
-// engine makes a net/http Transport that speaks the given protocols, which are offered by ALPN where there is TLS.
-func (t *Transport) engine(protocols func(*http.Protocols), offered ...string) *http.Transport {
+// standard makes an engine of net/http that speaks the given protocols, which are offered by ALPN where there is TLS.
+func (t *Transport) standard(protocols func(*http.Protocols), offered ...string) engine {
 	e := &http.Transport{
 		DialContext:            t.dialer.dial,
 		MaxIdleConns:           maxIdle,
@@ -106,7 +106,7 @@ func (t *Transport) engine(protocols func(*http.Protocols), offered ...string) *
 			MinVersion:         tls.VersionTLS12,
 		})
 	}
-	return e
+	return standard{Transport: e, tls: len(offered) > 0}
 }
 
 // Name is the endpoint's name.
@@ -127,8 +127,8 @@ func (t *Transport) Close() {
 }
 
 func (t *Transport) closeIdle() {
-	t.main.CloseIdleConnections()
-	t.upgrade.CloseIdleConnections()
+	t.main.closeIdle()
+	t.upgrade.closeIdle()
 }
 
 // ended is called when a request has given its connection back.
