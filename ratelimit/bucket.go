@@ -134,9 +134,23 @@ func (b *bucket) decide(now gabion.Instant, reason string, wait time.Duration) D
 	return d
 }
 
+// refuses says whether the next call would be refused.
+func (b *bucket) refuses(now gabion.Instant) bool {
+	units := int64(1)
+	if b.work != nil {
+		if limit := b.values.concurrency; limit > 0 && b.work.inFlight >= limit {
+			return true
+		}
+		units = int64(b.work.debit(b.values.rule, 0))
+	}
+	_, wait := b.values.rule.Take(b.full, now, units)
+	return wait > 0
+}
+
 // report is what the key did lately.
 func (b *bucket) report(now gabion.Instant) Usage {
-	u := Usage{Key: b.key, Tier: b.values.tier}
+	b.advance(now)
+	u := Usage{Key: b.key, Tier: b.values.tier, Limited: b.refuses(now)}
 	if b.shared {
 		u.Key = OverflowKey
 	}

@@ -58,6 +58,8 @@ type Usage struct {
 	ServerTime time.Duration
 	// InFlight is how many calls are running now.
 	InFlight int
+	// Limited is set when its next call, at the ordinary cost, would be refused now.
+	Limited bool
 }
 
 // OverflowKey is the key under which [Usage] reports the keys for which there was no room.

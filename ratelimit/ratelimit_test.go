@@ -200,3 +200,35 @@ func TestTopIsOrderedAndBounded(t *testing.T) {
 // The user who stays within a number of requests, but whose requests are slow, is stopped by the time they take, and
 
 // others are not. Without the limit of server time, nothing stops it.
+
+func TestUsageSaysWhoIsLimited(t *testing.T) {
+	l := mustRequests(t, RequestsConfig{Rate: perSecond(1), Burst: 2})
+	now := time.Hour
+	for i, want := range []bool{false, true, true} {
+		l.Take(now, "alice", 1)
+		if got := l.Top(now, 1)[0].Limited; got != want {
+			t.Errorf("after %d calls of 2: limited %v, want %v", i+1, got, want)
+		}
+	}
+	if u := l.Top(now+time.Second, 1)[0]; u.Limited || u.Refused != 1 {
+		t.Errorf("a second later: %+v", u)
+	}
+}
+
+func TestUsageSaysWhoseServerTimeIsUsedUp(t *testing.T) {
+	l := mustServerTime(t, ServerTimeConfig{Quota: Quota{time.Second, 10 * time.Second}, Concurrency: 2})
+	now := time.Hour
+	first, _ := l.Begin(now, "alice")
+	second, _ := l.Begin(now, "alice")
+	if !l.Top(now, 1)[0].Limited {
+		t.Error("all places are taken")
+	}
+	second.Settle(now, 0)
+	if l.Top(now, 1)[0].Limited {
+		t.Error("a place is free")
+	}
+	first.Settle(now, 5*time.Second)
+	if !l.Top(now, 1)[0].Limited || l.Top(now+time.Minute, 1)[0].Limited {
+		t.Error("its time is used up, but not for ever")
+	}
+}

@@ -159,7 +159,7 @@ type Usage struct {
 	InFlight int `json:"in_flight"`
 	// Refused counts its requests that were refused, as far back as it is remembered.
 	Refused uint64 `json:"refused"`
-	// Limited is set while its next request would be refused.
+	// Limited is set while what this line is about (requests, or server time) refuses its next request.
 	Limited bool `json:"limited"`
 }
 

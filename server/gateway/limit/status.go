@@ -94,7 +94,7 @@ func (l *Limit) Top(now gabion.Instant, by status.By, n int) []status.Usage {
 	for _, u := range usage {
 		top = append(top, status.Usage{
 			Limit: l.name, Key: l.shown(u.Key), Requests: float64(u.Requests) / window, ServerTime: u.ServerTime.Seconds() / window,
-			InFlight: u.InFlight, Refused: u.Refused, Limited: u.Refused > 0,
+			InFlight: u.InFlight, Refused: u.Refused, Limited: u.Limited,
 		})
 	}
 	return slices.Clip(top)
