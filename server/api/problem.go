@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"github.com/gabion-io/gabion/server/config"
+	"github.com/gabion-io/gabion/server/gateway/exchange"
 )
 
-// problem is an answer that says why there is no other (RFC 9457). Its type is always about:blank: the status tells
-// problems of this API apart, the title and the detail are for people.
+// problem is an answer that says why there is no other (RFC 9457). Its type is made of its title, which is the same for
+// every problem of the kind; the detail is for people.
 type problem struct {
 	// Type is left out in the code.
 	Type   string `json:"type"`
@@ -25,7 +26,7 @@ type problem struct {
 }
 
 func (p *problem) write(w http.ResponseWriter) {
-	p.Type = "about:blank"
+	p.Type = exchange.URN + strings.ReplaceAll(strings.ToLower(p.Title), " ", "-")
 	maps.Copy(w.Header(), p.header)
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="gabion"`)
@@ -38,7 +39,7 @@ func write(w http.ResponseWriter, code int, kind string, v any) {
 	text, err := json.Marshal(v)
 	if err != nil { // a number that JSON does not have
 		code, kind = http.StatusInternalServerError, "application/problem+json"
-		text = []byte(`{"type":"about:blank","title":"Internal error","status":500}`)
+		text = []byte(`{"type":"` + exchange.URN + exchange.InternalError + `","title":"Internal error","status":500}`)
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))

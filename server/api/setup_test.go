@@ -47,6 +47,7 @@ func setup(t *testing.T) *bundle {
 				Name: "catalog", Balance: "least_load", Breaker: breaker,
 				Endpoints: []status.Endpoint{{
 					Name: "127.0.0.1:9001", Weight: 1, State: status.Ejected, Reason: "5 errors in a row", Since: noon, Breaker: breaker,
+					Codes: map[string]uint64{"5xx": 5}, Duration: status.Histogram{Buckets: []status.Bucket{{LE: 1, Count: 5}, {}}},
 				}},
 				Bulkhead: &status.Bulkhead{InFlight: 1, Limit: 10}, Budget: &status.Budget{Left: 9.5, Max: 10},
 			}, {Name: "empty", Endpoints: []status.Endpoint{}}}

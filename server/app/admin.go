@@ -75,7 +75,8 @@ func (c control) Source() (text []byte, etag string) {
 }
 
 // Replace implements [api.Control]. The file is written before the configuration comes into force, and put back when it
-// does not: what runs is what the next start would read.
+// does not: what runs is what the next start would read. So a configuration that is not taken changes nothing of what is
+// said about the one in force.
 func (c control) Replace(text []byte, matches func(etag string) bool) error {
 	a := c.app
 	a.mu.Lock()
@@ -85,20 +86,20 @@ func (c control) Replace(text []byte, matches func(etag string) bool) error {
 	}
 	loaded, err := config.Parse(a.opt.Path, text, a.opt.Env, a.opt.Flags)
 	if err != nil {
-		return a.refused(err)
+		return a.declined(err)
 	}
 	before, err := os.ReadFile(a.opt.Path)
 	if err != nil {
-		return a.refused(fmt.Errorf("%w: %w", api.ErrStore, err))
+		return a.declined(fmt.Errorf("%w: %w", api.ErrStore, err))
 	}
 	if err := replaceFile(a.opt.Path, text); err != nil {
-		return a.refused(fmt.Errorf("%w: %w", api.ErrStore, err))
+		return a.declined(fmt.Errorf("%w: %w", api.ErrStore, err))
 	}
 	if err := a.apply(loaded); err != nil {
 		if undone := replaceFile(a.opt.Path, before); undone != nil {
-			return fmt.Errorf("%w: %w; and the file could not be put back: %w", api.ErrStore, err, undone)
+			return a.refused(fmt.Errorf("%w: %w; and the file could not be put back: %w", api.ErrStore, err, undone))
 		}
-		return err
+		return a.declined(err)
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (a *App) frontConfig(cfg *config.File) front.Config {
 	g := cfg.Gateway
 	return front.Config{
 		Listeners: g.Listen, MaxHeader: g.MaxHeader, MaxBody: g.MaxBody,
-		HeaderTimeout: g.HeaderTimeout, IdleTimeout: g.IdleTimeout, Trusted: g.Trusted, Log: a.log,
+		HeaderTimeout: g.HeaderTimeout, IdleTimeout: g.IdleTimeout, Trusted: g.Trusted, Log: a.log, Refused: a.refusedRequest,
 	}
 }
 

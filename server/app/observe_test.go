@@ -68,6 +68,20 @@ func shows(t *testing.T, url string, lines ...string) {
 	}
 }
 
+// sendRaw sends what need not be a request, and takes the answer.
+func sendRaw(t *testing.T, address, text string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, text)
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWhatIsRemembered takes requests through the whole process, over two reloads, one of which is refused.
 func TestWhatIsRemembered(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
@@ -91,11 +105,14 @@ func TestWhatIsRemembered(t *testing.T) {
 	}
 	get(t, "http://"+listen+"/product/7?token=hidden")
 	get(t, "http://"+listen+"/nowhere")
+	sendRaw(t, listen, "nonsense\r\n\r\n")
 	metrics := "http://" + admin + "/metrics"
 	shows(t, metrics,
 		`gabion_http_requests_total{code="200",route="product",service="catalog"} 1`,
 		`gabion_http_requests_total{code="404",route="",service=""} 1`,
 		`gabion_problems_total{route="",service="",type="no-route"} 1`,
+		`gabion_problems_total{route="",service="",type="bad-request"} 1`,
+		`gabion_endpoint_requests_total{code="2xx",endpoint="`+strings.TrimPrefix(backend.URL, "http://")+`",service="catalog"} 1`,
 		`gabion_config_last_reload_success 1`,
 	)
 
@@ -118,7 +135,7 @@ func TestWhatIsRemembered(t *testing.T) {
 	a.Stop()
 
 	log := access.String()
-	if strings.Count(log, "\n") != 2 || !strings.Contains(log, `"path":"/product/7"`) || !strings.Contains(log, `"problem":"no-route"`) ||
+	if strings.Count(log, "\n") != 3 || !strings.Contains(log, `"problem":"bad-request"`) || !strings.Contains(log, `"path":"/product/7"`) || !strings.Contains(log, `"problem":"no-route"`) ||
 		!strings.Contains(log, `"sent":5`) || strings.Contains(log, "hidden") {
 		t.Errorf("access log:\n%s", log)
 	}

@@ -22,7 +22,10 @@ func (a *App) Reload() error {
 	if err != nil {
 		return a.refused(err)
 	}
-	return a.apply(loaded)
+	if err := a.apply(loaded); err != nil {
+		return a.refused(err)
+	}
+	return nil
 }
 
 // changed is called when something happened to the file.
@@ -50,23 +53,23 @@ var errStopping = errors.New("the process is about to stop")
 // apply brings a checked configuration into force. The lock is held.
 func (a *App) apply(loaded *config.Loaded) error {
 	if state := a.state.Load(); a.ctx.Err() != nil || state == status.Draining || state == status.Stopped {
-		return a.refused(errStopping)
+		return errStopping
 	}
 	old := a.config.File.Gateway
 	if loaded.File.Gateway.Admin != old.Admin {
-		return a.refused(fmt.Errorf("gateway.admin: cannot change from %s to %s while running; restart", old.Admin, loaded.File.Gateway.Admin))
+		return fmt.Errorf("gateway.admin: cannot change from %s to %s while running; restart", old.Admin, loaded.File.Gateway.Admin)
 	}
 	token, err := readToken(&loaded.File)
 	if err != nil {
-		return a.refused(err)
+		return err
 	}
 	if err := a.front.Reload(a.frontConfig(&loaded.File)); err != nil {
-		return a.refused(err)
+		return err
 	}
 	err = a.gateway.Apply(&loaded.File)
 	a.keep()
 	if err != nil {
-		return a.refused(errors.Join(err, a.front.Reload(a.frontConfig(&a.config.File))))
+		return errors.Join(err, a.front.Reload(a.frontConfig(&a.config.File)))
 	}
 	a.config, a.seen = loaded, loaded.Source
 	a.token.Store(&token)
@@ -77,9 +80,14 @@ func (a *App) apply(loaded *config.Loaded) error {
 	return nil
 }
 
-// refused notes why a configuration did not come into force. The lock is held.
+// refused notes why what is in the file is not in force. The lock is held.
 func (a *App) refused(err error) error {
 	a.source.Tried, a.source.Error = time.Now().UTC(), err.Error()
+	return a.declined(err)
+}
+
+// declined tells why a configuration did not come into force.
+func (a *App) declined(err error) error {
 	a.events.Add(event.Event{Kind: event.KindReload, To: "refused", Reason: err.Error()})
 	return err
 }

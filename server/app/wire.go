@@ -36,6 +36,13 @@ func (a *App) observe() {
 	})
 }
 
+// refusedRequest records a request that came to no route because the front refused it.
+func (a *App) refusedRequest(x *exchange.Exchange) {
+	s := record.Step{Route: a.metrics.Route(config.Route{}), Access: a.access}
+	s.Enter(x)
+	s.Leave(x)
+}
+
 // keep adjusts what remembers to the configuration in force, after every attempt to change it.
 func (a *App) keep() {
 	cfg := a.gateway.Config()

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"maps"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gabion-io/gabion/server/status"
@@ -39,10 +41,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 func (e *emitter) route(r shownRoute) {
 	route, service := r.key.name, r.key.service
 	r.eachCode(func(code string, n uint64) { e.put("gabion_http_requests_total", float64(n), route, service, code) })
-	e.histogram("gabion_http_request_duration_seconds", &r.duration, route, service)
+	e.histogram("gabion_http_request_duration_seconds", r.duration.Status(), route, service)
 	e.put("gabion_http_requests_in_flight", float64(r.inFlight.Load()), route, service)
-	e.histogram("gabion_http_request_body_bytes", &r.received, route, service)
-	e.histogram("gabion_http_response_body_bytes", &r.sent, route, service)
+	e.histogram("gabion_http_request_body_bytes", r.received.Status(), route, service)
+	e.histogram("gabion_http_response_body_bytes", r.sent.Status(), route, service)
 	e.put("gabion_retries_total", float64(r.retries.Load()), route, service)
 	r.fallbacks.each(func(name string, n uint64) { e.put("gabion_fallbacks_total", float64(n), route, service, name) })
 	r.problems.each(func(kind string, n uint64) { e.put("gabion_problems_total", float64(n), route, service, kind) })
@@ -88,10 +90,20 @@ func merge(endpoints []status.Endpoint) []status.Endpoint {
 		first.InFlight += p.InFlight
 		first.Requests += p.Requests
 		first.Errors += p.Errors
+		first.Codes = sums(first.Codes, p.Codes)
+		first.Duration = first.Duration.Plus(p.Duration)
 		first.Ejections += p.Ejections
 		merged[i] = first
 	}
 	return merged
+}
+
+func sums(a, b map[string]uint64) map[string]uint64 {
+	sum := maps.Clone(a)
+	for code, n := range b {
+		sum[code] += n
+	}
+	return sum
 }
 
 func (e *emitter) endpoint(service string, p status.Endpoint) {
@@ -99,7 +111,10 @@ func (e *emitter) endpoint(service string, p status.Endpoint) {
 		e.flag("gabion_endpoint_state", state == p.State, service, p.Name, state)
 	}
 	e.put("gabion_endpoint_requests_in_flight", float64(p.InFlight), service, p.Name)
-	e.put("gabion_endpoint_requests_total", float64(p.Requests), service, p.Name)
+	for code, n := range p.Codes {
+		e.put("gabion_endpoint_requests_total", float64(n), service, p.Name, code)
+	}
+	e.histogram("gabion_endpoint_request_duration_seconds", p.Duration, service, p.Name)
 	e.put("gabion_endpoint_errors_total", float64(p.Errors), service, p.Name)
 	e.put("gabion_endpoint_ejections_total", float64(p.Ejections), service, p.Name)
 	e.breaker(service, p.Name, p.Breaker)

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gabion-io/gabion/server/status"
 )
 
 // Family is all series of one name.
@@ -29,7 +31,8 @@ var Families = []Family{
 
 	{"gabion_endpoint_state", "gauge", []string{"service", "endpoint", "state"}, "1 for the state an endpoint is in, 0 for the others."},
 	{"gabion_endpoint_requests_in_flight", "gauge", []string{"service", "endpoint"}, "Requests an endpoint works on."},
-	{"gabion_endpoint_requests_total", "counter", []string{"service", "endpoint"}, "Attempts sent to an endpoint."},
+	{"gabion_endpoint_requests_total", "counter", []string{"service", "endpoint", "code"}, "Attempts sent to an endpoint, by the class of the answer (2xx); code is none when there was no answer."},
+	{"gabion_endpoint_request_duration_seconds", "histogram", []string{"service", "endpoint"}, "Time from dispatch to the head of the answer, or to the failure of an attempt that got none. Attempts that clients gave up are not in it."},
 	{"gabion_endpoint_errors_total", "counter", []string{"service", "endpoint"}, "Attempts that failed or were answered with 5xx."},
 	{"gabion_endpoint_ejections_total", "counter", []string{"service", "endpoint"}, "How often real requests took an endpoint out."},
 	{"gabion_breaker_state", "gauge", []string{"service", "endpoint", "state"}, "1 for the state a breaker is in, 0 for the others; endpoint is empty for the breaker of the whole service."},
@@ -50,8 +53,8 @@ var Families = []Family{
 	{"gabion_limit_keys", "gauge", []string{"limit"}, "Keys that a limit remembers."},
 
 	{"gabion_config_generation", "gauge", nil, "Grows by one with every configuration that came into force."},
-	{"gabion_config_last_reload_success", "gauge", nil, "1 when the last configuration that was loaded came into force, 0 when it was refused."},
-	{"gabion_config_last_reload_timestamp_seconds", "gauge", nil, "When a configuration was last loaded or refused, in seconds since 1970."},
+	{"gabion_config_last_reload_success", "gauge", nil, "1 when the configuration in the file is in force, 0 when it was refused. One that the API refuses does not get into the file."},
+	{"gabion_config_last_reload_timestamp_seconds", "gauge", nil, "When the file was last read, in seconds since 1970."},
 	{"gabion_config_loaded_timestamp_seconds", "gauge", nil, "When the configuration in force was loaded, in seconds since 1970."},
 	{"gabion_events_total", "counter", []string{"kind"}, "Events by kind."},
 	{"gabion_events_lost_total", "counter", nil, "Events that followers lost because they were too slow."},
@@ -97,10 +100,16 @@ func (e *emitter) flag(name string, value bool, labels ...string) {
 	e.put(name, 0, labels...)
 }
 
-func (e *emitter) histogram(name string, h *histogram, labels ...string) {
+func (e *emitter) histogram(name string, h status.Histogram, labels ...string) {
 	d := descriptions[name]
-	count, sum, buckets := h.cumulative()
-	m, err := prometheus.NewConstHistogram(d.desc, count, sum, buckets, valid(labels)...)
+	var count uint64
+	buckets := make(map[float64]uint64, len(h.Buckets)) // Prometheus wants what is at most as large as each bound
+	for i, b := range h.Buckets {
+		if count += b.Count; i < len(h.Buckets)-1 {
+			buckets[b.LE] = count
+		}
+	}
+	m, err := prometheus.NewConstHistogram(d.desc, count, h.Sum, buckets, valid(labels)...)
 	if err != nil {
 		m = prometheus.NewInvalidMetric(d.desc, err)
 	}

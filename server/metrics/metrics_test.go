@@ -28,8 +28,8 @@ func full() metrics.Source {
 				Bulkhead: &status.Bulkhead{InFlight: 3, Queued: 1, Limit: 10, Refused: 4},
 				Budget:   &status.Budget{Left: 7.5, Max: 10, Retries: 5, Refused: 6},
 				Endpoints: []status.Endpoint{
-					{Name: "a:1", State: status.Draining, InFlight: 1, Requests: 100, Errors: 9, Ejections: 1},
-					{Name: "a:1", State: status.Ejected, InFlight: 2, Requests: 10, Errors: 1, Ejections: 2, Breaker: breaker},
+					{Name: "a:1", State: status.Draining, InFlight: 1, Requests: 100, Errors: 9, Ejections: 1, Codes: map[string]uint64{"2xx": 91, "none": 9}, Duration: took(100)},
+					{Name: "a:1", State: status.Ejected, InFlight: 2, Requests: 10, Errors: 1, Ejections: 2, Breaker: breaker, Codes: map[string]uint64{"2xx": 10}, Duration: took(10)},
 					{Name: "b:\xff", State: status.Healthy},
 				},
 			}, {Name: "plain"}}
@@ -43,6 +43,11 @@ func full() metrics.Source {
 		Events: func() (map[event.Kind]uint64, uint64) { return map[event.Kind]uint64{event.KindBreaker: 11}, 2 },
 		Access: func() (uint64, uint64) { return 40, 1 },
 	}
+}
+
+// took is a histogram of n observations of 2 s.
+func took(n uint64) status.Histogram {
+	return status.Histogram{Sum: 2 * float64(n), Buckets: []status.Bucket{{LE: 1}, {LE: 2.5, Count: n}, {}}}
 }
 
 func scrape(t *testing.T, m *metrics.Metrics) string {
@@ -144,7 +149,11 @@ func TestWhatIsCountedElsewhere(t *testing.T) {
 		`gabion_endpoint_state{endpoint="a:1",service="catalog",state="draining"} 0`,
 		"gabion_endpoint_state{endpoint=\"b:\uFFFD\",service=\"catalog\",state=\"healthy\"} 1",
 		`gabion_endpoint_requests_in_flight{endpoint="a:1",service="catalog"} 3`,
-		`gabion_endpoint_requests_total{endpoint="a:1",service="catalog"} 110`,
+		`gabion_endpoint_requests_total{code="2xx",endpoint="a:1",service="catalog"} 101`,
+		`gabion_endpoint_requests_total{code="none",endpoint="a:1",service="catalog"} 9`,
+		`gabion_endpoint_request_duration_seconds_bucket{endpoint="a:1",service="catalog",le="1"} 0`,
+		`gabion_endpoint_request_duration_seconds_bucket{endpoint="a:1",service="catalog",le="2.5"} 110`,
+		`gabion_endpoint_request_duration_seconds_sum{endpoint="a:1",service="catalog"} 220`,
 		`gabion_endpoint_errors_total{endpoint="a:1",service="catalog"} 10`,
 		`gabion_endpoint_ejections_total{endpoint="a:1",service="catalog"} 3`,
 		`gabion_breaker_state{endpoint="",service="catalog",state="half_open"} 1`,

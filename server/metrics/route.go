@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/metrics/histogram"
 	"github.com/gabion-io/gabion/server/status"
 )
 
@@ -23,16 +24,13 @@ type Route struct {
 	other    atomic.Uint64
 	retries  atomic.Uint64
 
-	duration, received, sent histogram
+	duration, received, sent *histogram.Histogram
 
 	fallbacks, problems tally
 }
 
 func newRoute() *Route {
-	return &Route{
-		duration: newHistogram(1e6, durationBounds),
-		received: newHistogram(1, sizeBounds), sent: newHistogram(1, sizeBounds),
-	}
+	return &Route{duration: histogram.Durations(), received: histogram.Sizes(), sent: histogram.Sizes()}
 }
 
 // Enter counts an exchange as in flight.
@@ -44,10 +42,10 @@ func (r *Route) Leave(e *exchange.Record, took time.Duration) {
 	r.inFlight.Add(-1)
 	r.code(e.Status).Add(1)
 	if !e.Upgraded {
-		r.duration.observe(int64((took + time.Microsecond/2) / time.Microsecond))
+		r.duration.Took(took)
 	}
-	r.received.observe(e.Received)
-	r.sent.observe(e.Sent)
+	r.received.Size(e.Received)
+	r.sent.Size(e.Sent)
 	if e.Attempts > 1 {
 		r.retries.Add(uint64(e.Attempts - 1))
 	}
@@ -91,7 +89,7 @@ func (r shownRoute) status() status.Route {
 	s := status.Route{
 		Name: r.key.name, Service: r.key.service, Owner: r.owner,
 		InFlight: int(r.inFlight.Load()), Codes: map[string]uint64{},
-		Retries: r.retries.Load(), Duration: r.duration.status(),
+		Retries: r.retries.Load(), Duration: r.duration.Status(),
 	}
 	s.Requests = r.eachCode(func(code string, count uint64) { s.Codes[code] = count })
 	s.Fallbacks = r.fallbacks.each(func(string, uint64) {})

@@ -4,7 +4,10 @@
 // All counters run since the start of the process. All times are in UTC.
 package status
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Process is the gateway itself.
 type Process struct {
@@ -93,6 +96,10 @@ type Endpoint struct {
 	// Requests and Errors count attempts, and those that failed or were answered with 5xx.
 	Requests uint64 `json:"requests"`
 	Errors   uint64 `json:"errors"`
+	// Codes counts attempts by the class of the answer ("2xx"), or "none".
+	Codes map[string]uint64 `json:"codes"`
+	// Duration is the time to the head of the answer, or to the failure of attempts that got none.
+	Duration Histogram `json:"duration"`
 	// Ejections counts how often real requests took it out.
 	Ejections uint64 `json:"ejections"`
 	// Breaker is nil when it has none.
@@ -194,6 +201,18 @@ type Histogram struct {
 	// Sum is in seconds.
 	Sum     float64  `json:"sum"`
 	Buckets []Bucket `json:"buckets"`
+}
+
+// Plus is what both have counted. They must have the same buckets, or one of them none.
+func (h Histogram) Plus(o Histogram) Histogram {
+	if len(h.Buckets) == 0 {
+		return o
+	}
+	sum := Histogram{Sum: h.Sum + o.Sum, Buckets: slices.Clone(h.Buckets)}
+	for i := range o.Buckets {
+		sum.Buckets[i].Count += o.Buckets[i].Count
+	}
+	return sum
 }
 
 // Bucket counts the observations that are at most LE seconds and more than the bucket before allows. The last

@@ -58,7 +58,7 @@ func TestErrors(t *testing.T) {
 		name, body, want string
 		code             int
 	}{
-		{"problem", `{"type":"about:blank","title":"Token needed","status":401,"detail":"Send it."}`, "401 Token needed: Send it.", 401},
+		{"problem", `{"type":"urn:gabion:problem:token-needed","title":"Token needed","status":401,"detail":"Send it."}`, "401 Token needed: Send it.", 401},
 		{"not Gabion", "<html>", "404 Not Found", 404},
 		{"not JSON", "<html>", "not one of Gabion's admin API", 200},
 		{"elsewhere", "", "307 Temporary Redirect", 307},

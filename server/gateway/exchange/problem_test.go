@@ -184,6 +184,9 @@ No problem names an address, a file or an error of the inside: those are in the 
 	b.WriteString(`
 A request over HTTP/2 whose head is malformed or too large is refused by the protocol itself: the stream is reset, or the
 status is 431 with a short text. There is no problem+json in these cases.
+
+The admin API answers with problems as well; their types are their titles, as ` + "`urn:gabion:problem:token-needed`" + `, and its
+OpenAPI document (` + "`GET /api/v1/openapi.json`" + `) says which status is given when.
 `)
 	if os.Getenv("REWRITE") != "" {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {

@@ -33,6 +33,9 @@ type Config struct {
 	Trusted []config.Prefix
 	// Log takes what goes wrong inside.
 	Log *slog.Logger
+	// Refused is told of requests over HTTP/1 that are refused before they are handed on, and of those over HTTP/2 that
+	// net/http lets pass: what is known of them, and the answer in the Record. Default: nobody is.
+	Refused func(*exchange.Exchange)
 }
 
 // Front listens and serves. Make it with [New].

@@ -19,12 +19,17 @@ type linkKey struct{}
 
 // withLink puts the link of a connection into the context of its requests.
 func withLink(ctx context.Context, conn net.Conn) context.Context {
-	l := &link{conn: framing.Of(conn)}
-	// Without an address, as on a socket of another kind, the peer stays unknown and is nobody's trusted hop.
-	if at, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-		l.peer = at.Addr().Unmap().WithZone("")
+	return context.WithValue(ctx, linkKey{}, &link{conn: framing.Of(conn), peer: peerOf(conn)})
+}
+
+// peerOf is the address on the other side. Without one, as on a socket of another kind, the peer stays unknown and is
+// nobody's trusted hop.
+func peerOf(conn net.Conn) netip.Addr {
+	at, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return netip.Addr{}
 	}
-	return context.WithValue(ctx, linkKey{}, l)
+	return at.Addr().Unmap().WithZone("")
 }
 
 // linkOf gives the link of a request.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 	"github.com/gabion-io/gabion/server/gateway/front/framing"
 )
@@ -17,7 +18,24 @@ const rate = 512
 
 // limits are those of a new connection.
 func (f *Front) limits() framing.Limits {
-	return framing.Limits{MaxHead: int64(f.config.Load().MaxHeader), Patience: patience, Rate: rate}
+	return framing.Limits{MaxHead: int64(f.config.Load().MaxHeader), Patience: patience, Rate: rate, Refused: f.refusedUnread}
+}
+
+// refusedUnread tells of a request that could not be read.
+func (f *Front) refusedUnread(conn net.Conn, problem string) {
+	now := time.Now()
+	x := &exchange.Exchange{Started: gabion.InstantOf(now), Wall: now.UTC()}
+	x.Request.Peer = peerOf(conn)
+	x.Request.Client = x.Request.Peer
+	x.Record.Status, x.Record.Problem = exchange.StatusOf(problem), problem
+	f.refused(x)
+}
+
+// refused tells of a request that is not handed on.
+func (f *Front) refused(x *exchange.Exchange) {
+	if told := f.config.Load().Refused; told != nil {
+		told(x)
+	}
 }
 
 // plain is a listener without TLS.
@@ -93,6 +111,7 @@ func (l *secure) shake(conn net.Conn) {
 		if header, ok := errors.AsType[tls.RecordHeaderError](err); ok && header.Conn != nil && textual(header.RecordHeader) {
 			// Whoever speaks no TLS may be gone already.
 			_ = framing.Refuse(header.Conn, exchange.Problem{Type: exchange.BadRequest, Detail: "This port speaks HTTPS only."})
+			l.front.refusedUnread(conn, exchange.BadRequest)
 		}
 		conn.Close()
 		return

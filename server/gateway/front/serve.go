@@ -55,6 +55,8 @@ func (s *session) serve() {
 	problem := s.receive()
 	if problem != nil {
 		s.refuse(*problem)
+		s.x.Request.Client = s.link.peer
+		s.front.refused(&s.x)
 		return
 	}
 	s.front.handle(&s.x)

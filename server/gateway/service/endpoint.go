@@ -16,6 +16,7 @@ import (
 	"github.com/gabion-io/gabion/server/event"
 	"github.com/gabion-io/gabion/server/gateway/balance"
 	"github.com/gabion-io/gabion/server/gateway/health"
+	"github.com/gabion-io/gabion/server/metrics/histogram"
 )
 
 // Endpoint is one address of a service.
@@ -27,8 +28,9 @@ type Endpoint struct {
 
 	transport atomic.Pointer[Transport]
 	breaker   atomic.Pointer[breaker.Breaker]
-	resting   atomic.Int64 // until when neither its breaker nor its ejection lets a trial through
-	requests  atomic.Uint64
+	resting   atomic.Int64                   // until when neither its breaker nor its ejection lets a trial through
+	classes   [len(classNames)]atomic.Uint64 // attempts by the class of the answer
+	duration  *histogram.Histogram
 	errors    atomic.Uint64
 	refused   atomic.Uint64 // by the breaker
 	removed   atomic.Bool
@@ -64,7 +66,7 @@ func (c condition) usable() bool { return c.able() && !c.down }
 func (s *Service) newEndpoint(w wanted, set settings) (*Endpoint, error) {
 	e := &Endpoint{
 		service: s, target: w.target, key: w.key, member: balance.NewMember(w.key),
-		ejection: health.NewEjection(set.passive), weight: w.weight, standby: w.standby,
+		ejection: health.NewEjection(set.passive), weight: w.weight, standby: w.standby, duration: histogram.Durations(),
 	}
 	e.period.Store(e.ejection.Period())
 	if err := e.renewBreaker(set.breaker); err != nil {
@@ -139,7 +141,10 @@ func (e *Endpoint) done(now gabion.Instant, l Lease, r Result) {
 	if failed && r.Err == nil {
 		r.Err = statusError(r.Status)
 	}
-	e.requests.Add(1)
+	e.classes[r.class()].Add(1)
+	if r.Status != 0 || r.Outcome != gabion.Ignored {
+		e.duration.Took(cmp.Or(r.Took, now-l.began))
+	}
 	if failed {
 		e.errors.Add(1)
 		e.service.failed(r.Err)

@@ -39,6 +39,17 @@ type Result struct {
 // Done gives the endpoint back.
 func (l Lease) Done(now gabion.Instant, r Result) { l.Endpoint.done(now, l, r) }
 
+// classNames are the classes of answers, by their first digit. What is no status of HTTP counts as none.
+var classNames = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// class is the class of the answer, an index of classNames.
+func (r *Result) class() int {
+	if class := r.Status / 100; class < len(classNames) {
+		return class
+	}
+	return 0
+}
+
 // quality is what balancing makes of the result.
 func (r *Result) quality() balance.Quality {
 	answered := r.Reached && r.Status != 0

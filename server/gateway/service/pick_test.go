@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"errors"
+	"maps"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -75,6 +77,37 @@ func TestInFlightIsCounted(t *testing.T) {
 		}
 		if st := w.status(a); st.InFlight != 0 || st.Requests != 1 || st.Errors != 0 {
 			t.Errorf("the status is %+v", st)
+		}
+	})
+}
+
+func TestAttemptsAreCountedByAnswer(t *testing.T) {
+	inTime(t, "", func(t *testing.T) {
+		w := newWorld(t, serviceOf(a))
+		broke := errors.New("reset")
+		for _, r := range []Result{
+			{Outcome: gabion.Success, Status: 204, Reached: true, Took: 20 * time.Millisecond},
+			{Outcome: gabion.Success, Status: 404, Reached: true, Took: 20 * time.Millisecond},
+			{Outcome: gabion.Failure, Status: 503, Reached: true, Took: 2 * time.Second},
+			{Outcome: gabion.Failure, Reached: true, Err: broke}, // after 1 s
+			{Outcome: gabion.Ignored, Reached: true, Err: broke}, // its client went away
+		} {
+			l := w.pick()
+			time.Sleep(time.Second)
+			l.Done(gabion.Now(), r)
+		}
+		st := w.status(a)
+		if want := map[string]uint64{"2xx": 1, "4xx": 1, "5xx": 1, "none": 2}; !maps.Equal(st.Codes, want) || st.Requests != 5 {
+			t.Errorf("%v, %d in all", st.Codes, st.Requests)
+		}
+		seen := map[float64]uint64{}
+		for _, bucket := range st.Duration.Buckets {
+			if bucket.Count > 0 {
+				seen[bucket.LE] = bucket.Count
+			}
+		}
+		if want := map[float64]uint64{.025: 2, 1: 1, 2.5: 1}; !maps.Equal(seen, want) || math.Abs(st.Duration.Sum-3.04) > 1e-9 {
+			t.Errorf("durations %v, %v s in all", seen, st.Duration.Sum)
 		}
 	})
 }

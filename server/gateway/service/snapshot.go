@@ -60,7 +60,13 @@ func breakerStatus(b *breaker.Breaker, refused uint64, now gabion.Instant) *stat
 func (e *Endpoint) status(now gabion.Instant, wall time.Time) status.Endpoint {
 	st := status.Endpoint{
 		Name: e.Name(), Standby: e.standby, Weight: e.weight, InFlight: e.InFlight(),
-		Requests: e.requests.Load(), Errors: e.errors.Load(),
+		Errors: e.errors.Load(), Codes: map[string]uint64{}, Duration: e.duration.Status(),
+	}
+	for class := range e.classes {
+		if n := e.classes[class].Load(); n > 0 {
+			st.Codes[classNames[class]] = n
+			st.Requests += n
+		}
 	}
 	if b := e.breaker.Load(); b != nil {
 		st.Breaker = breakerStatus(b, e.refused.Load(), now)

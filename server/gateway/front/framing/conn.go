@@ -20,6 +20,8 @@ type Limits struct {
 	Patience time.Duration
 	// Rate is how many bytes of a body must come in a second, on average, once Patience has passed.
 	Rate int64
+	// Refused is told of requests that are refused here, or by net/http, with the type of the problem. May be nil.
+	Refused func(conn net.Conn, problem string)
 }
 
 // mode is what is on the connection at the moment.

@@ -23,6 +23,9 @@ func (c *Conn) explain(p []byte) (int, error) {
 	if problem == nil {
 		problem = meaning(p)
 	}
+	if c.limits.Refused != nil {
+		c.limits.Refused(c.Conn, problem.Type)
+	}
 	if err := Refuse(c.Conn, *problem); err != nil {
 		return 0, err
 	}
