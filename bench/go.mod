@@ -1,3 +1,5 @@
 module github.com/gabion-io/gabion/bench
 
 go 1.26.0
+
+require github.com/failsafe-go/failsafe-go v0.9.8 // indirect

@@ -1,0 +1,90 @@
+// Package policies compares the policies with those of other libraries, in one run. What counts is CPU time per call: see
+// `make bench-policies`.
+package policies
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+	"github.com/failsafe-go/failsafe-go/timeout"
+
+	"github.com/gabion-io/gabion"
+	gabionbreaker "github.com/gabion-io/gabion/breaker"
+	gabionbulkhead "github.com/gabion-io/gabion/bulkhead"
+	gabionretry "github.com/gabion-io/gabion/retry"
+	gabiontimeout "github.com/gabion-io/gabion/timeout"
+)
+
+// answer is what all calls return.
+func answer(context.Context) (int, error) { return 42, nil }
+
+// cpu is the CPU time that the process has used.
+func cpu(b *testing.B) time.Duration {
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
+// measure runs call and reports CPU time per call.
+func measure(b *testing.B, call func() error) {
+	b.Helper()
+	b.ReportAllocs()
+	before := cpu(b)
+	for b.Loop() {
+		if err := call(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func gabionPipe(more ...gabion.Policy) *gabion.Pipe {
+	policies := []gabion.Policy{
+		must(gabionretry.New(gabionretry.Config{Attempts: 3})),
+		must(gabionbreaker.New(gabionbreaker.Config{Window: 10 * time.Second, FailureRate: .5})),
+		must(gabionbulkhead.New(gabionbulkhead.Config{Concurrency: 100})),
+	}
+	return must(gabion.New(gabion.Config{Policies: append(policies, more...)}))
+}
+
+func failsafePipe(more ...failsafe.Policy[int]) failsafe.Executor[int] {
+	policies := []failsafe.Policy[int]{
+		retrypolicy.NewBuilder[int]().WithMaxAttempts(3).WithBackoff(25*time.Millisecond, time.Second).Build(),
+		circuitbreaker.NewBuilder[int]().WithFailureRateThreshold(.5, 20, 10*time.Second).Build(),
+		bulkhead.NewBuilder[int](100).Build(),
+	}
+	return failsafe.With(append(policies, more...)...)
+}
+
+// BenchmarkCombined is a successful call through several policies.
+func BenchmarkCombined(b *testing.B) {
+	ctx := context.Background()
+	through := func(p *gabion.Pipe) func() error {
+		return func() error { _, err := gabion.Do(ctx, p, answer); return err }
+	}
+	against := func(e failsafe.Executor[int]) func() error {
+		e = e.WithContext(ctx)
+		return func() error { _, err := e.Get(func() (int, error) { return answer(ctx) }); return err }
+	}
+	b.Run("retry+breaker+bulkhead/gabion", func(b *testing.B) { measure(b, through(gabionPipe())) })
+	b.Run("retry+breaker+bulkhead/failsafe-go", func(b *testing.B) { measure(b, against(failsafePipe())) })
+	attempt := must(gabiontimeout.New(gabiontimeout.Config{Total: gabion.Off, Attempt: time.Second}))
+	b.Run("with timeout/gabion", func(b *testing.B) { measure(b, through(gabionPipe(attempt))) })
+	b.Run("with timeout/failsafe-go", func(b *testing.B) { measure(b, against(failsafePipe(timeout.New[int](time.Second)))) })
+	b.Run("none/gabion", func(b *testing.B) { measure(b, through(must(gabion.New(gabion.Config{})))) })
+}
