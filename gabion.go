@@ -35,6 +35,9 @@ func Now() Instant { return time.Since(epoch) }
 // InstantOf converts a time.Time, such as a context's deadline, to an Instant.
 func InstantOf(t time.Time) Instant { return t.Sub(epoch) }
 
+// timeOf converts an Instant back.
+func timeOf(i Instant) time.Time { return epoch.Add(i) }
+
 // Off switches off the part of a policy whose Config field is set to it, where the field's comment says that
 // it can be. (The zero value means the documented default.) In a configuration file it is written "off".
 const Off = math.MinInt32

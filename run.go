@@ -114,9 +114,9 @@ func (r *run) interrupted(ended, cause error) error {
 // planned runs what stands at place i and further in, once, the way that plan says.
 func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(context.Context) (T, error)) (T, error) {
 	if plan.Timeout > 0 {
-		bounded, cancel := context.WithTimeout(ctx, plan.Timeout)
-		defer cancel()
-		ctx = bounded
+		var bound *bounded
+		ctx, bound = within(ctx, r.now+plan.Timeout)
+		defer bound.end()
 	}
 	return enter(ctx, r, i, f)
 }
