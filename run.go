@@ -78,7 +78,7 @@ func driven[T any](ctx context.Context, r *run, i int, d Driver, f func(context.
 	for {
 		started := r.now
 		plan := d.Before(ctx, a)
-		v, err := planned(ctx, r, i+1, plan, f)
+		v, err := planned(WithAttempt(ctx, a.Number), r, i+1, plan, f)
 		a.Now, a.Outcome, a.Err = r.now, r.outcome, err
 		a.TimedOut = plan.Timeout > 0 && r.now-started >= plan.Timeout
 		verdict := d.After(ctx, a)

@@ -41,12 +41,15 @@ func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 		return r.refused(a)
 	}
 	after, hasAfter := askedFor(a.Err)
-	d := r.Decide(a.Now, a.Number, deadlineOf(ctx), after)
+	d := Decision{Why: WhyNested}
+	if !nested(ctx, a.Err) {
+		d = r.Decide(a.Now, a.Number, deadlineOf(ctx), after)
+	}
 	r.tell(a, d)
 	if d.Again {
 		return gabion.Verdict{Again: true, Wait: d.Wait}
 	}
-	if a.Err == nil || a.Number == 1 && d.Why == WhyAttempts {
+	if a.Err == nil || a.Number == 1 && (d.Why == WhyAttempts || d.Why == WhyNested) {
 		return gabion.Verdict{} // a failure that is a value, such as an answer with status 503; or nothing was retried
 	}
 	e := r.error(a, reason(d.Why))
@@ -54,6 +57,17 @@ func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 		e.Until = a.Now + after
 	}
 	return gabion.Verdict{Err: e}
+}
+
+// nested says whether a failure is not for this policy to retry: because the call is a retry of somebody further out, who
+// goes on, or because somebody further in has given up on it. Otherwise three layers with three tries each would make 27
+// calls of one.
+func nested(ctx context.Context, err error) bool {
+	if gabion.AttemptOf(ctx) > 1 {
+		return true
+	}
+	_, gaveUp := errors.AsType[*giveUpError](err)
+	return gaveUp
 }
 
 // refused is the end of a call that was refused locally, or that its caller gave up. When an earlier try got as far
@@ -116,11 +130,7 @@ func (r *Retry) tell(a gabion.Attempt, d Decision) {
 	config.Observer.Observe(e)
 }
 
-func (r *Retry) settings() Config {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.config
-}
+func (r *Retry) settings() *Config { return r.config.Load() }
 
 // askedFor is how long err asks to wait: errors of HTTP or gRPC clients that carry a Retry-After say it with this
 // method.

@@ -3,6 +3,7 @@ package retry
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -13,9 +14,13 @@ import (
 // Make it with [New].
 type Retry struct {
 	random func() float64
+	config atomic.Pointer[Config] // with defaults applied
+
+	// calls have begun since tick and are not in the budget yet: to begin a call takes no lock.
+	calls atomic.Int64
+	tick  atomic.Int64 // an Instant
 
 	mu         sync.Mutex
-	config     Config // with defaults applied
 	budget     budget
 	retries    uint64
 	overBudget uint64
@@ -35,6 +40,7 @@ const (
 	WhyAttempts = "attempts" // all tries are used up
 	WhyBudget   = "budget"   // too many calls are being retried
 	WhyDeadline = "deadline" // the next try would come too late
+	WhyNested   = "nested"   // the call is a retry itself, or what failed has been retried further in
 )
 
 // maxWait bounds the wait that a Retry-After can ask for. Who asks for more gets no retry: a call that was not given
@@ -54,7 +60,10 @@ func New(cfg Config) (*Retry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Retry{random: rand.Float64, config: cfg.withDefaults(), budget: budget{tokens: reserve}}, nil
+	cfg = cfg.withDefaults()
+	r := &Retry{random: rand.Float64, budget: budget{tokens: reserve}}
+	r.config.Store(&cfg)
+	return r, nil
 }
 
 // Update changes the configuration. What is left of the budget survives. When cfg is impossible, nothing changes.
@@ -62,20 +71,37 @@ func (r *Retry) Update(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
+	cfg = cfg.withDefaults()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.config = cfg.withDefaults()
+	r.fold()
+	r.config.Store(&cfg)
 	return nil
 }
 
 // Start says that a call begins, which adds to the budget. It is for loops that call [Retry.Decide]
 // themselves; a [gabion.Pipe] does it through Before.
 func (r *Retry) Start(now gabion.Instant) {
-	r.mu.Lock()
-	if r.config.Budget != gabion.Off {
-		r.budget.credit(now, float64(r.config.Budget))
+	if r.config.Load().Budget == gabion.Off {
+		return
 	}
-	r.mu.Unlock()
+	if now-gabion.Instant(r.tick.Load()) >= tickLength {
+		r.mu.Lock()
+		r.fold()
+		r.tick.Store(int64(now))
+		r.mu.Unlock()
+	}
+	r.calls.Add(1)
+}
+
+// tickLength is how exactly it is known when a call began.
+const tickLength = 100 * time.Millisecond
+
+// fold brings what calls have earned into the budget. The lock is held.
+func (r *Retry) fold() {
+	if n := r.calls.Swap(0); n > 0 {
+		r.budget.credit(gabion.Instant(r.tick.Load()), float64(n)*float64(r.config.Load().Budget))
+	}
 }
 
 // Decide says what comes after the try with this number (1, 2, …) has failed. A decision for another try is
@@ -83,12 +109,11 @@ func (r *Retry) Start(now gabion.Instant) {
 // long the one who was called asked to wait, 0: it did not.
 func (r *Retry) Decide(now gabion.Instant, attempt int, deadline gabion.Instant, retryAfter time.Duration) Decision {
 	random := r.random()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if attempt >= r.config.Attempts {
+	cfg := r.config.Load()
+	if attempt >= cfg.Attempts {
 		return Decision{Why: WhyAttempts}
 	}
-	wait := r.config.Backoff.wait(attempt, random)
+	wait := cfg.Backoff.wait(attempt, random)
 	if retryAfter > maxWait {
 		return Decision{Why: WhyDeadline}
 	}
@@ -98,7 +123,10 @@ func (r *Retry) Decide(now gabion.Instant, attempt int, deadline gabion.Instant,
 	if deadline != 0 && now+wait >= deadline {
 		return Decision{Why: WhyDeadline}
 	}
-	if r.config.Budget != gabion.Off && !r.budget.charge(now) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fold()
+	if cfg.Budget != gabion.Off && !r.budget.charge(now) {
 		r.overBudget++
 		return Decision{Why: WhyBudget}
 	}
@@ -118,6 +146,7 @@ func (b Backoff) wait(attempt int, random float64) time.Duration {
 func (r *Retry) Snapshot(now gabion.Instant) Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.fold()
 	left := r.budget
 	left.melt(now)
 	return Snapshot{Budget: left.tokens, Retries: r.retries, OverBudget: r.overBudget}

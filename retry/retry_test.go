@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -267,14 +268,20 @@ func TestTrap12RefusalsAreNotRetried(t *testing.T) {
 	}
 }
 
-func TestTrap13BudgetsBoundNestedRetries(t *testing.T) {
-	bottom := func(budget gabion.Share) (calls int) {
+func TestTrap13NestedRetriesDoNotMultiply(t *testing.T) {
+	// Between two layers may be a network that tells neither which try it is nor why a call failed.
+	bottom := func(budget gabion.Share, network bool) (calls float64) {
 		synctest.Test(t, func(t *testing.T) {
 			work := func(context.Context) error { calls++; return errDown }
 			for range 3 {
 				pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Budget: budget}))
 				inner := work
-				work = func(ctx context.Context) error { return pipe.Run(ctx, inner) }
+				work = func(ctx context.Context) error {
+					if !network {
+						return pipe.Run(ctx, inner)
+					}
+					return errors.New(pipe.Run(t.Context(), inner).Error())
+				}
 			}
 			for range 1000 {
 				work(t.Context())
@@ -282,13 +289,49 @@ func TestTrap13BudgetsBoundNestedRetries(t *testing.T) {
 		})
 		return calls
 	}
-	// Without budgets three layers of three tries are 27 calls for one.
-	if n := bottom(gabion.Off); n != 27000 {
-		t.Errorf("%d calls without budgets, want 27000", n)
+	for _, test := range []struct {
+		what        string
+		budget      gabion.Share
+		network     bool
+		least, most float64
+	}{
+		{"nobody tells and nothing is bounded", gabion.Off, true, 27000, 27000},
+		{"each has its budget", 0.1, true, 1000, 1000*1.1*1.1*1.1 + 40},
+		{"it is told", gabion.Off, false, 3000, 3000},
+		{"it is told and there is a budget", 0.1, false, 1000, 1000*1.1 + 10},
+	} {
+		if n := bottom(test.budget, test.network); n < test.least || n > test.most {
+			t.Errorf("%s: %v calls, want %v to %v", test.what, n, test.least, test.most)
+		}
 	}
-	if n := bottom(0.1); n > 1000*1.1*1.1*1.1+40 {
-		t.Errorf("%d calls with budgets of 10 %%", n)
+}
+
+func TestRetryOfARetryIsLeftToWhoMakesIt(t *testing.T) {
+	calls := 0
+	pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
+	err := pipe.Run(gabion.WithAttempt(t.Context(), 2), func(ctx context.Context) error {
+		if calls++; gabion.AttemptOf(ctx) != 2 {
+			t.Errorf("it is try %d", gabion.AttemptOf(ctx))
+		}
+		return errDown
+	})
+	if calls != 1 || !errors.Is(err, errDown) {
+		t.Errorf("%d calls: %v", calls, err)
 	}
+}
+
+func TestTriesAreNumbered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var numbers []int
+		pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{}))
+		pipe.Run(t.Context(), func(ctx context.Context) error {
+			numbers = append(numbers, gabion.AttemptOf(ctx))
+			return errDown
+		})
+		if !slices.Equal(numbers, []int{1, 2, 3}) {
+			t.Errorf("%v", numbers)
+		}
+	})
 }
 
 func TestTrap14ExhaustedBudgetKeepsTheCauseAndDoesNotWait(t *testing.T) {
