@@ -32,12 +32,24 @@ type Attempt struct {
 	Err     error
 	// TimedOut is set when the run ended after its Plan's Timeout had passed, whatever it returned.
 	TimedOut bool
+	// Took is how long the run took that counts. Second is set when that is the one that was started Beside.
+	Took   Instant
+	Second bool
 }
 
 // Plan is how a run is to be done. The zero Plan runs it as it is.
 type Plan struct {
 	// Timeout ends the run's context after this long; 0 sets no bound.
 	Timeout time.Duration
+	// Delay is waited before the run.
+	Delay time.Duration
+	// Instead, when not nil, is called in place of the run, whose error it returns.
+	Instead func(ctx context.Context) error
+	// Beside starts another run beside this one when it has not ended after this long, and when Another, which is asked
+	// then, agrees; 0: never. The first that succeeds counts. The other's context ends, and its value is discarded. Both
+	// run on goroutines of their own. A policy that asks for it says so in its Description.
+	Beside  time.Duration
+	Another func(now Instant) bool
 }
 
 // Verdict is what comes after a run. The zero Verdict passes its result on.

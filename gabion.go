@@ -17,6 +17,7 @@ package gabion
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 )
@@ -74,13 +75,33 @@ func (o Outcome) String() string {
 // f may run several times, and must give up when its context ends. It runs on the caller's
 // goroutine. When f panics or calls runtime.Goexit, every permit is given back (the outcome
 // counts as [Failure]) and the panic goes on. When ctx has already ended, f is not called at all.
+//
+// A pipe that hedges needs [DoHedged].
 func Do[T any](ctx context.Context, p *Pipe, f func(context.Context) (T, error)) (T, error) {
+	if p.races {
+		var none T
+		return none, errHedges
+	}
+	return do(ctx, p, nil, f)
+}
+
+// DoHedged is [Do] for a pipe that may run f beside itself, on other goroutines: f must be safe for that. What the run
+// that lost gives is given to Config.Discard; it may come after DoHedged has returned. (Do could not do this without an
+// allocation for what f holds, in every call of every pipe.)
+func DoHedged[T any](ctx context.Context, p *Pipe, f func(context.Context) (T, error)) (T, error) {
+	return do(ctx, p, f, f)
+}
+
+var errHedges = errors.New("gabion: this pipe hedges, which Do and Run cannot: use DoHedged")
+
+// do is a call. held is f where it may be kept for other goroutines; nil where it may not.
+func do[T any](ctx context.Context, p *Pipe, held any, f func(context.Context) (T, error)) (T, error) {
 	if err := ctx.Err(); err != nil {
 		var none T
 		return none, err
 	}
 	start := Now()
-	r := run{pipe: p, caller: ctx, now: start}
+	r := run{pipe: p, caller: ctx, now: start, held: held}
 	returned := false
 	defer func() {
 		if !returned { // a panic or runtime.Goexit is passing through

@@ -16,6 +16,8 @@ type Description struct {
 	Name string
 	// Position is its place in the recommended order.
 	Position Position
+	// Races is set when it is a driver that may ask for a run beside another: [Plan].Beside.
+	Races bool
 }
 
 // Position is a policy's place in the recommended order, outermost first. A policy of your own takes the

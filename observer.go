@@ -24,6 +24,10 @@ const (
 	EventGaveUp EventKind = "gave_up"
 	// EventTimeout: a timeout ended a run.
 	EventTimeout EventKind = "timeout"
+	// EventHedge: another run was started beside one that is slow.
+	EventHedge EventKind = "hedge"
+	// EventFault: a fault was injected; Detail names it.
+	EventFault EventKind = "fault"
 	// EventFallback: something stood in for a failed call; Detail names it.
 	EventFallback EventKind = "fallback"
 )

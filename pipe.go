@@ -38,6 +38,7 @@ type Pipe struct {
 	config Config
 	key    string // of a pipe that For made
 	steps  []step
+	races  bool // one of the steps does
 	keys   *keyed
 }
 
@@ -61,6 +62,7 @@ func New(cfg Config) (*Pipe, error) {
 	if !cfg.AsGiven {
 		slices.SortStableFunc(p.steps, func(a, b step) int { return cmp.Compare(a.desc.Position, b.desc.Position) })
 	}
+	p.races = slices.ContainsFunc(p.steps, func(s step) bool { return s.desc.Races })
 	if cfg.PerKey != nil {
 		p.keys = newKeyed(cfg.MaxKeys)
 	}

@@ -20,6 +20,9 @@ type run struct {
 	now     Instant
 	began   Instant // when the function first ran within the innermost entered guard, 0 before
 	outcome Outcome
+	took    Instant // of the run that won a race, 0 when there was none
+	second  bool    // it is the one that was started later
+	held    any     // the called function, where other goroutines may call it as well
 }
 
 // enter runs what stands at place i and everything further in.
@@ -81,6 +84,8 @@ func driven[T any](ctx context.Context, r *run, i int, d Driver, f func(context.
 		v, err := planned(WithAttempt(ctx, a.Number), r, i+1, plan, f)
 		a.Now, a.Outcome, a.Err = r.now, r.outcome, err
 		a.TimedOut = plan.Timeout > 0 && r.now-started >= plan.Timeout
+		a.Took, a.Second = cmp.Or(r.took, r.now-started), r.second
+		r.took, r.second = 0, false
 		verdict := d.After(ctx, a)
 		if !verdict.Again {
 			if failed && r.outcome == Ignored && r.caller.Err() == nil {
@@ -88,7 +93,7 @@ func driven[T any](ctx context.Context, r *run, i int, d Driver, f func(context.
 			}
 			return settled(ctx, r, v, err, verdict)
 		}
-		discard(r, v, err)
+		discard(r.pipe, v, err)
 		if slept := sleep(ctx, verdict.Wait); slept != nil {
 			var none T
 			return none, r.interrupted(slept, err)
@@ -118,17 +123,48 @@ func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(contex
 		ctx, bound = within(ctx, r.now+plan.Timeout)
 		defer bound.end()
 	}
+	if plan.Delay > 0 || plan.Instead != nil {
+		if err, over := detour(ctx, r, plan); over {
+			var none T
+			return none, err
+		}
+	}
+	if held, ok := r.held.(func(context.Context) (T, error)); ok && plan.Beside > 0 {
+		return raced(ctx, r, i, plan, held)
+	}
 	return enter(ctx, r, i, f)
+}
+
+// detour is what a plan does before a run, and in place of it: then the call is over. For what stands further out, all of
+// it is part of the run.
+func detour(ctx context.Context, r *run, plan Plan) (err error, over bool) {
+	if r.began == 0 {
+		r.began = r.now
+	}
+	r.outcome = Failure // stands when Instead panics
+	if plan.Delay > 0 {
+		err = sleep(ctx, plan.Delay)
+		r.now = Now()
+	}
+	if err == nil {
+		if plan.Instead == nil {
+			return nil, false
+		}
+		err = plan.Instead(ctx)
+		r.now = Now()
+	}
+	r.outcome = classify(r.caller, r.pipe, any(nil), err)
+	return err, true
 }
 
 // settled is the end of a driven run that is not repeated.
 func settled[T any](ctx context.Context, r *run, v T, err error, verdict Verdict) (T, error) {
 	if verdict.Replace != nil {
-		discard(r, v, err)
+		discard(r.pipe, v, err)
 		return replaced[T](ctx, r, verdict, err)
 	}
 	if verdict.Err != nil {
-		discard(r, v, err)
+		discard(r.pipe, v, err)
 		var none T
 		if r.outcome == Success {
 			r.outcome = Failure
@@ -155,9 +191,9 @@ func replaced[T any](ctx context.Context, r *run, verdict Verdict, cause error) 
 	return v, nil
 }
 
-func discard[T any](r *run, v T, err error) {
-	if r.pipe.config.Discard != nil && err == nil {
-		r.pipe.config.Discard(v)
+func discard[T any](p *Pipe, v T, err error) {
+	if p.config.Discard != nil && err == nil {
+		p.config.Discard(v)
 	}
 }
 
