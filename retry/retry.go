@@ -2,28 +2,22 @@ package retry
 
 import (
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/backoff"
+	"github.com/gabion-io/gabion/internal/budget"
 )
 
 // Retry decides whether a failed call is made again, and when. It is a [gabion.Driver], safe for concurrent use.
 // Make it with [New].
 type Retry struct {
-	random func() float64
-	config atomic.Pointer[Config] // with defaults applied
-
-	// calls have begun since tick and are not in the budget yet: to begin a call takes no lock.
-	calls atomic.Int64
-	tick  atomic.Int64 // an Instant
-
-	mu         sync.Mutex
-	budget     budget
-	retries    uint64
-	overBudget uint64
+	random     func() float64
+	config     atomic.Pointer[Config] // with defaults applied
+	budget     *budget.Budget
+	retries    atomic.Uint64
+	overBudget atomic.Uint64
 }
 
 // Decision says what comes after a failed try.
@@ -61,7 +55,7 @@ func New(cfg Config) (*Retry, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	r := &Retry{random: rand.Float64, budget: budget{tokens: reserve}}
+	r := &Retry{random: rand.Float64, budget: budget.New(cfg.Budget)}
 	r.config.Store(&cfg)
 	return r, nil
 }
@@ -72,37 +66,14 @@ func (r *Retry) Update(cfg Config) error {
 		return err
 	}
 	cfg = cfg.withDefaults()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fold()
+	r.budget.Update(cfg.Budget)
 	r.config.Store(&cfg)
 	return nil
 }
 
 // Start says that a call begins, which adds to the budget. It is for loops that call [Retry.Decide]
 // themselves; a [gabion.Pipe] does it through Before.
-func (r *Retry) Start(now gabion.Instant) {
-	if r.config.Load().Budget == gabion.Off {
-		return
-	}
-	if now-gabion.Instant(r.tick.Load()) >= tickLength {
-		r.mu.Lock()
-		r.fold()
-		r.tick.Store(int64(now))
-		r.mu.Unlock()
-	}
-	r.calls.Add(1)
-}
-
-// tickLength is how exactly it is known when a call began.
-const tickLength = 100 * time.Millisecond
-
-// fold brings what calls have earned into the budget. The lock is held.
-func (r *Retry) fold() {
-	if n := r.calls.Swap(0); n > 0 {
-		r.budget.credit(gabion.Instant(r.tick.Load()), float64(n)*float64(r.config.Load().Budget))
-	}
-}
+func (r *Retry) Start(now gabion.Instant) { r.budget.Start(now) }
 
 // Decide says what comes after the try with this number (1, 2, …) has failed. A decision for another try is
 // charged to the budget at once. deadline is when the call is worth nothing any more, 0: never. retryAfter is how
@@ -123,14 +94,11 @@ func (r *Retry) Decide(now gabion.Instant, attempt int, deadline gabion.Instant,
 	if deadline != 0 && now+wait >= deadline {
 		return Decision{Why: WhyDeadline}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fold()
-	if cfg.Budget != gabion.Off && !r.budget.charge(now) {
-		r.overBudget++
+	if !r.budget.Charge(now) {
+		r.overBudget.Add(1)
 		return Decision{Why: WhyBudget}
 	}
-	r.retries++
+	r.retries.Add(1)
 	return Decision{Again: true, Wait: wait}
 }
 
@@ -144,10 +112,5 @@ func (b Backoff) wait(attempt int, random float64) time.Duration {
 
 // Snapshot is the state as of now.
 func (r *Retry) Snapshot(now gabion.Instant) Snapshot {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fold()
-	left := r.budget
-	left.melt(now)
-	return Snapshot{Budget: left.tokens, Retries: r.retries, OverBudget: r.overBudget}
+	return Snapshot{Budget: r.budget.Left(now), Retries: r.retries.Load(), OverBudget: r.overBudget.Load()}
 }
