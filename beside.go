@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// race is a run and, after a while, another beside it.
+// race is a run and, after a while, others beside it.
 type race[T any] struct {
 	pipe *Pipe
 	i    int
@@ -30,23 +30,26 @@ type end[T any] struct {
 	panicked any
 }
 
-// raced runs what stands at place i and further in, and once more beside that when it takes long. Each run has a
+// raced runs what stands at place i and further in, and again beside that when it takes long. Each run has a
 // goroutine of its own, which ends when the function gives up as its context has ended.
 func raced[T any](ctx context.Context, r *run, i int, plan Plan, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &race[T]{pipe: r.pipe, i: i, f: f, ends: make(chan end[T], 2)}
+	c := &race[T]{pipe: r.pipe, i: i, f: f, ends: make(chan end[T], 1+MaxBeside)}
 	go c.start(ctx, *r, false)
 	timer := time.NewTimer(plan.Beside)
 	defer timer.Stop()
+	more := min(plan.Most, MaxBeside)
 	for running := 1; ; {
 		select {
 		case <-timer.C:
-			if now := Now(); plan.Another == nil || plan.Another(now) {
-				second := *r
-				second.now = now
+			if now := Now(); more > 0 && (plan.Another == nil || plan.Another(now)) {
+				later := *r
+				later.now = now
 				running++
-				go c.start(ctx, second, true)
+				more--
+				go c.start(ctx, later, true)
+				timer.Reset(plan.Beside)
 			}
 		case e := <-c.ends:
 			if running--; running == 0 || e.unwound || e.run.outcome == Success {
@@ -61,10 +64,10 @@ func raced[T any](ctx context.Context, r *run, i int, plan Plan, f func(context.
 }
 
 // start is one run, on its own goroutine.
-func (c *race[T]) start(ctx context.Context, r run, second bool) {
+func (c *race[T]) start(ctx context.Context, r run, later bool) {
 	caller := r.caller
 	r.caller = ctx // a run that lost says nothing about the dependency
-	e := end[T]{second: second, unwound: true}
+	e := end[T]{second: later, unwound: true}
 	began := r.now
 	defer func() {
 		if e.unwound {
@@ -84,17 +87,15 @@ func (c *race[T]) start(ctx context.Context, r run, second bool) {
 	e.unwound = false
 }
 
-// decide ends the race. What the other run gives, or has given meanwhile, is discarded.
+// decide ends the race. What the other runs give, or have given meanwhile, is discarded.
 func (c *race[T]) decide() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.won = true
-	select {
-	case other := <-c.ends:
-		if !other.unwound {
+	for len(c.ends) > 0 {
+		if other := <-c.ends; !other.unwound {
 			discard(c.pipe, other.v, other.err)
 		}
-	default:
 	}
 }
 

@@ -26,7 +26,7 @@ func (*twice) Describe() gabion.Description {
 }
 
 func (d *twice) Before(context.Context, gabion.Attempt) gabion.Plan {
-	return gabion.Plan{Beside: time.Second, Another: d.another}
+	return gabion.Plan{Beside: time.Second, Most: 1, Another: d.another}
 }
 
 func (d *twice) After(_ context.Context, a gabion.Attempt) gabion.Verdict {

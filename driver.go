@@ -32,7 +32,7 @@ type Attempt struct {
 	Err     error
 	// TimedOut is set when the run ended after its Plan's Timeout had passed, whatever it returned.
 	TimedOut bool
-	// Took is how long the run took that counts. Second is set when that is the one that was started Beside.
+	// Took is how long the run took that counts. Second is set when that is one that was started Beside the first.
 	Took   Instant
 	Second bool
 }
@@ -45,12 +45,17 @@ type Plan struct {
 	Delay time.Duration
 	// Instead, when not nil, is called in place of the run, whose error it returns.
 	Instead func(ctx context.Context) error
-	// Beside starts another run beside this one when it has not ended after this long, and when Another, which is asked
-	// then, agrees; 0: never. The first that succeeds counts. The other's context ends, and its value is discarded. Both
-	// run on goroutines of their own. A policy that asks for it says so in its Description.
+	// Beside starts another run beside this one when it has not ended after this long, if Another, which is asked then,
+	// agrees, and one more each time that this long has passed again; 0: never. There are Most of them, at most
+	// [MaxBeside]. The first that succeeds counts. The contexts of the others end, and their values are discarded. All run
+	// on goroutines of their own. A policy that asks for it says so in its Description.
 	Beside  time.Duration
+	Most    int
 	Another func(now Instant) bool
 }
+
+// MaxBeside is how many runs there can be beside the first.
+const MaxBeside = 4
 
 // Verdict is what comes after a run. The zero Verdict passes its result on.
 type Verdict struct {

@@ -21,7 +21,7 @@ type run struct {
 	began   Instant // when the function first ran within the innermost entered guard, 0 before
 	outcome Outcome
 	took    Instant // of the run that won a race, 0 when there was none
-	second  bool    // it is the one that was started later
+	second  bool    // it is one that was started later
 	held    any     // the called function, where other goroutines may call it as well
 }
 
