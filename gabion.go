@@ -2,8 +2,8 @@
 //
 // A call passes through policies; every policy tells what it did. A policy is one of two kinds:
 //
-//   - a [Guard] decides whether a call may start and learns how it ended: breaker, bulkhead, ratelimit;
-//   - a [Driver] decides how a call is run: timeout, retry, fallback.
+//   - a [Guard] decides whether a call may start and learns how it ended: breaker, bulkhead, ratelimit, shed;
+//   - a [Driver] decides how a call is run: timeout, retry, hedge, fallback, fault.
 //
 // A [Pipe] is an immutable sequence of policies. The pipe and its policies know nothing about result
 // types, only the call is generic:
