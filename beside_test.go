@@ -46,7 +46,7 @@ type way struct {
 }
 
 // raceOf runs the ways, one after the other, in the runs of a call.
-func raceOf(t *testing.T, d *twice, ways ...way) (v string, err error, took time.Duration, discarded []string, calls int) {
+func raceOf(t *testing.T, d *twice, ways ...way) (v string, took time.Duration, discarded []string, calls int, err error) {
 	t.Helper()
 	var mu sync.Mutex
 	var n atomic.Int32
@@ -77,7 +77,7 @@ func raceOf(t *testing.T, d *twice, ways ...way) (v string, err error, took time
 	time.Sleep(time.Hour) // all have ended
 	mu.Lock()
 	defer mu.Unlock()
-	return v, err, took, slices.Clone(discarded), int(n.Load())
+	return v, took, slices.Clone(discarded), int(n.Load()), err
 }
 
 func TestBeside(t *testing.T) {
@@ -105,7 +105,7 @@ func TestBeside(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &twice{another: test.another}
-				v, err, took, discarded, calls := raceOf(t, d, test.ways...)
+				v, took, discarded, calls, err := raceOf(t, d, test.ways...)
 				if v != test.v || !errors.Is(err, test.err) || took != test.took || calls != test.calls || strings.Join(discarded, "") != test.discarded {
 					t.Errorf("%q, %v after %v and %d calls; discarded %v", v, err, took, calls, discarded)
 				}

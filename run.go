@@ -124,7 +124,7 @@ func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(contex
 		defer bound.end()
 	}
 	if plan.Delay > 0 || plan.Instead != nil {
-		if err, over := detour(ctx, r, plan); over {
+		if over, err := detour(ctx, r, plan); over {
 			var none T
 			return none, err
 		}
@@ -137,7 +137,7 @@ func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(contex
 
 // detour is what a plan does before a run, and in place of it: then the call is over. For what stands further out, all of
 // it is part of the run.
-func detour(ctx context.Context, r *run, plan Plan) (err error, over bool) {
+func detour(ctx context.Context, r *run, plan Plan) (over bool, err error) {
 	if r.began == 0 {
 		r.began = r.now
 	}
@@ -148,13 +148,13 @@ func detour(ctx context.Context, r *run, plan Plan) (err error, over bool) {
 	}
 	if err == nil {
 		if plan.Instead == nil {
-			return nil, false
+			return false, nil
 		}
 		err = plan.Instead(ctx)
 		r.now = Now()
 	}
 	r.outcome = classify(r.caller, r.pipe, any(nil), err)
-	return err, true
+	return true, err
 }
 
 // settled is the end of a driven run that is not repeated.
