@@ -30,14 +30,16 @@ type Backoff struct {
 	Initial time.Duration `yaml:"initial" json:"initial" default:"10ms"`
 	// Max bounds the wait.
 	Max time.Duration `yaml:"max" json:"max" default:"500ms"`
-	// Jitter spreads the waits. full: anything between 0 and the bound; none: the bound itself.
-	Jitter string `yaml:"jitter" json:"jitter" default:"full" enum:"full,none"`
+	// Jitter spreads the waits. full: anything between 0 and the bound; decorrelated: between Initial and three times the
+	// wait before; none: the bound itself.
+	Jitter string `yaml:"jitter" json:"jitter" default:"full" enum:"full,decorrelated,none"`
 }
 
 // The values of [Backoff].Jitter.
 const (
-	JitterFull = "full"
-	JitterNone = "none"
+	JitterFull         = "full"
+	JitterDecorrelated = "decorrelated"
+	JitterNone         = "none"
 )
 
 func (c Config) withDefaults() Config {
@@ -66,9 +68,9 @@ func (c Config) Validate() error {
 		refuse("backoff.max", "is %v, must be positive", c.Backoff.Max)
 	}
 	switch c.Backoff.Jitter {
-	case "", JitterFull, JitterNone:
+	case "", JitterFull, JitterDecorrelated, JitterNone:
 	default:
-		refuse("backoff.jitter", "is %q, must be full or none", c.Backoff.Jitter)
+		refuse("backoff.jitter", "is %q, must be full, decorrelated or none", c.Backoff.Jitter)
 	}
 	if c.Budget != gabion.Off && !(c.Budget >= 0 && c.Budget <= 1) { // written so that NaN is refused
 		refuse("budget", "is %v, must be above 0%% and at most 100%%, or off", c.Budget)

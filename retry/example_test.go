@@ -70,5 +70,5 @@ func ExampleRetry_Update() {
 	fmt.Println(again.Update(retry.Config{Backoff: retry.Backoff{Jitter: "half"}}))
 	// Output:
 	// <nil>
-	// backoff.jitter is "half", must be full or none
+	// backoff.jitter is "half", must be full, decorrelated or none
 }

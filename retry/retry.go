@@ -79,12 +79,11 @@ func (r *Retry) Start(now gabion.Instant) { r.budget.Start(now) }
 // charged to the budget at once. deadline is when the call is worth nothing any more, 0: never. retryAfter is how
 // long the one who was called asked to wait, 0: it did not.
 func (r *Retry) Decide(now gabion.Instant, attempt int, deadline gabion.Instant, retryAfter time.Duration) Decision {
-	random := r.random()
 	cfg := r.config.Load()
 	if attempt >= cfg.Attempts {
 		return Decision{Why: WhyAttempts}
 	}
-	wait := cfg.Backoff.wait(attempt, random)
+	wait := cfg.Backoff.wait(attempt, r.random)
 	if retryAfter > maxWait {
 		return Decision{Why: WhyDeadline}
 	}
@@ -102,12 +101,14 @@ func (r *Retry) Decide(now gabion.Instant, attempt int, deadline gabion.Instant,
 	return Decision{Again: true, Wait: wait}
 }
 
-func (b Backoff) wait(attempt int, random float64) time.Duration {
-	bound := backoff.Bound(attempt, b.Initial, b.Max)
-	if b.Jitter == JitterNone {
-		return bound
+func (b Backoff) wait(attempt int, random func() float64) time.Duration {
+	switch b.Jitter {
+	case JitterNone:
+		return backoff.Bound(attempt, b.Initial, b.Max)
+	case JitterDecorrelated:
+		return backoff.Decorrelated(attempt, b.Initial, b.Max, random)
 	}
-	return backoff.Full(bound, random)
+	return backoff.Full(backoff.Bound(attempt, b.Initial, b.Max), random())
 }
 
 // Snapshot is the state as of now.

@@ -23,6 +23,21 @@ func Full(bound time.Duration, random float64) time.Duration {
 	return time.Duration(random * float64(bound))
 }
 
+// Decorrelated is a wait between initial and three times the wait before it, never more than limit. Nobody has to keep the
+// waits before: random, which gives numbers from [0, 1), makes them up. It grows as Bound does, but never begins with
+// nothing; see the article named at Full.
+func Decorrelated(try int, initial, limit time.Duration, random func() float64) time.Duration {
+	wait := min(initial, limit)
+	for range try {
+		top := limit
+		if wait < limit/3 {
+			top = 3 * wait
+		}
+		wait = min(initial+time.Duration(random()*float64(max(0, top-initial))), limit)
+	}
+	return wait
+}
+
 // Around is d moved by up to the given part of it, up or down, as random, from [0, 1), says.
 func Around(d time.Duration, part, random float64) time.Duration {
 	return d + time.Duration((2*random-1)*part*float64(d))

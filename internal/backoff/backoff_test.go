@@ -44,3 +44,20 @@ func TestAround(t *testing.T) {
 		}
 	}
 }
+
+func TestDecorrelated(t *testing.T) {
+	const initial, limit = 10 * time.Millisecond, 500 * time.Millisecond
+	always := func(random float64) func() float64 { return func() float64 { return random } }
+	for _, c := range []struct {
+		try    int
+		random float64
+		want   time.Duration
+	}{{1, 0, initial}, {5, 0, initial}, {1, 1, 3 * initial}, {2, 1, 9 * initial}, {3, 1, 27 * initial}, {4, 1, limit}, {100, 1, limit}, {1, 0.5, 2 * initial}} {
+		if got := Decorrelated(c.try, initial, limit, always(c.random)); got != c.want {
+			t.Errorf("try %d, random %v: %v, want %v", c.try, c.random, got, c.want)
+		}
+	}
+	if got := Decorrelated(3, time.Second, time.Millisecond, always(0.5)); got != time.Millisecond {
+		t.Errorf("a limit below the first wait: %v", got)
+	}
+}

@@ -100,7 +100,7 @@ var meanings = map[string]string{
 	"config.Tier.Keys":                       "keys are the members: names, or patterns such as \"partner-*\".",
 	"config.Timeout.Connect":                 "connect bounds how long a new connection may take.",
 	"retry.Backoff.Initial":                  "initial is the bound of the first wait; it doubles with each try.",
-	"retry.Backoff.Jitter":                   "jitter spreads the waits. full: anything between 0 and the bound; none: the bound itself.",
+	"retry.Backoff.Jitter":                   "jitter spreads the waits. full: anything between 0 and the bound; decorrelated: between initial and three times the wait before; none: the bound itself.",
 	"retry.Backoff.Max":                      "max bounds the wait.",
 	"retry.Config.Attempts":                  "attempts is the number of tries in all, the first included.",
 	"retry.Config.Backoff":                   "backoff is the wait between two tries.",
