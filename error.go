@@ -67,6 +67,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Reason, e.Cause}
 }
 
+// Is finds the reason without the allocation that Unwrap needs.
+func (e *Error) Is(target error) bool { return errors.Is(e.Reason, target) }
+
 // RetryAfter is how long to wait from now before a new try has a chance, 0 when that cannot be known or
 // when it already has.
 func (e *Error) RetryAfter() time.Duration {

@@ -2,11 +2,14 @@ package breaker
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/internal/window"
 )
 
 // ErrOpen says that a breaker refused a call: it is open, or half-open with all its probes running.
@@ -27,6 +30,8 @@ type face struct {
 	config *Config
 	state  State
 	period uint64 // the stamp of tickets while closed
+	calls  *window.Window
+	slow   time.Duration // how long a call takes to be slow
 	// Calls before until are refused, with refusal.
 	until   gabion.Instant
 	refusal *gabion.Error
@@ -97,8 +102,12 @@ func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
 // Done implements [gabion.Guard]. The result of a call that was admitted in an earlier state, or of a probe whose
 // place was given to another, is dropped.
 func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
-	if f := b.face.Load(); f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored {
+	f := b.face.Load()
+	if f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored {
 		return // nothing to count
+	}
+	if f.state == Closed && t.Stamp == f.period && f.good(&r) && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
+		return // it cannot change the state, and takes no lock
 	}
 	b.mu.Lock()
 	turn, freed := b.core.done(t.Stamp, &r)
@@ -106,9 +115,14 @@ func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 		b.mu.Unlock()
 		return
 	}
-	f := b.publish(b.face.Load().config, r.Ended)
+	f = b.publish(b.face.Load().config, r.Ended)
 	b.mu.Unlock()
 	f.tell(turn, r.Ended)
+}
+
+// good says whether a call succeeded and was not slow.
+func (f *face) good(r *gabion.Result) bool {
+	return r.Outcome == gabion.Success && (r.Began == 0 || r.Ended-r.Began < f.slow)
 }
 
 // State is the present state. An open breaker stays Open until a call comes after its time.
@@ -123,7 +137,13 @@ func (b *Breaker) Snapshot(now gabion.Instant) Snapshot {
 
 // publish shows the outside of the core's state. It is called with the lock held, except by New.
 func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
-	f := &face{config: cfg, state: b.core.state, period: b.core.period, until: b.core.refusesUntil(now)}
+	f := &face{
+		config: cfg, state: b.core.state, period: b.core.period, until: b.core.refusesUntil(now),
+		calls: b.core.calls, slow: math.MaxInt64,
+	}
+	if cfg.SlowCall != gabion.Off {
+		f.slow = cfg.SlowCall
+	}
 	if f.state != Closed {
 		f.refusal = &gabion.Error{
 			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,

@@ -3,6 +3,7 @@ package breaker
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/backoff"
@@ -28,8 +29,8 @@ type core struct {
 	luck   float64 // in [0, 1): where this open time lies within its spread
 	cause  error   // what the call that opened the breaker ended with
 
-	calls  window.Window // while closed
-	streak int           // failures in a row
+	calls  *window.Window // while closed
+	streak atomic.Int64   // failures in a row, where these count
 
 	probes []probe // that run
 	passed int     // probes that succeeded
@@ -55,7 +56,7 @@ func newCore(rules Config, random func() float64) core {
 
 // reconfigure takes new rules. They act on what there is: state, counts and probes stay.
 func (c *core) reconfigure(rules Config, now gabion.Instant) {
-	c.calls.Resize(now, rules.Window)
+	c.calls = c.calls.Resized(now, rules.Window)
 	c.rules = rules
 }
 
@@ -125,10 +126,11 @@ func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 func (c *core) count(r *gabion.Result) *turn {
 	failed, slow := r.Outcome == gabion.Failure, c.isSlow(r)
 	c.calls.Add(r.Ended, failed, slow)
-	if failed {
-		c.streak++
-	} else {
-		c.streak = 0
+	switch {
+	case !failed:
+		c.streak.Store(0)
+	case c.rules.Consecutive != gabion.Off:
+		c.streak.Add(1)
 	}
 	if !failed && !slow {
 		return nil
@@ -142,8 +144,8 @@ func (c *core) count(r *gabion.Result) *turn {
 
 // verdict says why the breaker has to open, "" when it has not.
 func (c *core) verdict(now gabion.Instant) string {
-	if c.rules.Consecutive != gabion.Off && c.streak >= c.rules.Consecutive {
-		return fmt.Sprintf("failures in a row: %d", c.streak)
+	if streak := c.streak.Load(); c.rules.Consecutive != gabion.Off && streak >= int64(c.rules.Consecutive) {
+		return fmt.Sprintf("failures in a row: %d", streak)
 	}
 	n := c.calls.Counts(now)
 	if n.Calls < c.rules.MinCalls {
@@ -202,8 +204,8 @@ func (c *core) become(state State, now gabion.Instant, why string, err error) *t
 		c.luck = c.random()
 	case Closed:
 		c.cause = nil
-		c.streak = 0
-		c.calls.Reset()
+		c.streak.Store(0)
+		c.calls = window.New(c.rules.Window) // a late result that found the old one counts there
 	case HalfOpen: // keeps the cause, for refusals
 	}
 	return t

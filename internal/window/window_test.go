@@ -74,7 +74,7 @@ func TestLateReportCountsAsNewest(t *testing.T) {
 func TestReset(t *testing.T) {
 	w := New(span)
 	w.Add(time.Hour, true, true)
-	w.Reset()
+	w = New(span)
 	if got := w.Counts(time.Hour); got != (Counts{}) {
 		t.Errorf("got %+v, want nothing", got)
 	}
@@ -90,7 +90,7 @@ func TestResizeKeepsWhatLiesWithinTheNewSpan(t *testing.T) {
 		for i := range 10 { // one call per second
 			w.Add(time.Hour+time.Duration(i)*time.Second, i%2 == 0, false)
 		}
-		return &w
+		return w
 	}
 	now := time.Hour + 9*time.Second
 	tests := map[string]struct {
@@ -105,7 +105,7 @@ func TestResizeKeepsWhatLiesWithinTheNewSpan(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := fill()
-			w.Resize(now, test.span)
+			w = w.Resized(now, test.span)
 			if got := w.Counts(now).Calls; got < test.least || got > test.most {
 				t.Errorf("%d calls, want %d to %d", got, test.least, test.most)
 			}
@@ -120,7 +120,7 @@ func TestShrunkWindowDoesNotWaitForTheFuture(t *testing.T) {
 	w := New(20 * time.Minute) // buckets of a minute
 	now := time.Hour + time.Second
 	w.Add(now, true, false)
-	w.Resize(now, span)
+	w = w.Resized(now, span)
 	if got := w.Counts(now + span); got != (Counts{}) {
 		t.Errorf("a span later: %+v, want nothing", got)
 	}

@@ -49,7 +49,7 @@ type Ejection struct {
 	since  gabion.Instant
 
 	streak int
-	lately window.Window
+	lately *window.Window
 
 	until  gabion.Instant // when the first trial is due
 	level  int            // ejections in a row
@@ -233,7 +233,7 @@ func (e *Ejection) Release(now gabion.Instant) {
 	e.stamp++
 	e.period = e.stamp
 	e.streak = 0
-	e.lately.Reset()
+	e.lately = window.New(rateWindow)
 }
 
 func (e *Ejection) become(s State, now gabion.Instant) {
