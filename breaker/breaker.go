@@ -32,6 +32,8 @@ type face struct {
 	period uint64 // the stamp of tickets while closed
 	calls  *window.Window
 	slow   time.Duration // how long a call takes to be slow
+	// timeless is set when it does not matter when a call begins.
+	timeless bool
 	// Calls before until are refused, with refusal.
 	until   gabion.Instant
 	refusal *gabion.Error
@@ -72,7 +74,11 @@ func (b *Breaker) Describe() gabion.Description {
 // Acquire implements [gabion.Guard]. It never waits. A refusal is a *[gabion.Error] with the reason [ErrOpen], the
 // error that opened the breaker as its cause, and the time of the next probe.
 func (b *Breaker) Acquire(_ context.Context, now gabion.Instant) (gabion.Ticket, error) {
-	f := b.face.Load()
+	return b.enter(b.face.Load(), now)
+}
+
+// enter asks for admission as of f. It looks at now only when f is not timeless.
+func (b *Breaker) enter(f *face, now gabion.Instant) (gabion.Ticket, error) {
 	if f.state == Closed {
 		return gabion.Ticket{Stamp: f.period}, nil
 	}
@@ -144,6 +150,7 @@ func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 	if cfg.SlowCall != gabion.Off {
 		f.slow = cfg.SlowCall
 	}
+	f.timeless = f.state == Closed && cfg.SlowCall == gabion.Off
 	if f.state != Closed {
 		f.refusal = &gabion.Error{
 			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,

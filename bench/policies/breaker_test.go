@@ -8,7 +8,6 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
-	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
 )
 
@@ -22,19 +21,10 @@ func peer(timeout time.Duration) *gobreaker.CircuitBreaker[int] {
 	})
 }
 
-// guarded is a call through a guard as its user makes it, without a pipe.
-func guarded(g gabion.Guard) func() error {
+// alone is a call through a breaker and nothing else.
+func alone(fuse *breaker.Breaker) func() error {
 	ctx := context.Background()
-	return func() error {
-		began := gabion.Now()
-		t, err := g.Acquire(ctx, began)
-		if err != nil {
-			return err
-		}
-		_, err = answer(ctx)
-		g.Done(t, gabion.Result{Err: err, Began: began, Ended: gabion.Now()})
-		return err
-	}
+	return func() error { _, err := breaker.Do(ctx, fuse, answer); return err }
 }
 
 // BenchmarkBreaker is a call through a closed breaker, and one that an open breaker refuses.
@@ -43,17 +33,16 @@ func BenchmarkBreaker(b *testing.B) {
 	slow := plain
 	slow.SlowCall = time.Second
 	ctx := context.Background()
-	b.Run("closed/gabion", func(b *testing.B) { measure(b, guarded(must(breaker.New(plain)))) })
-	b.Run("closed, slow calls/gabion", func(b *testing.B) { measure(b, guarded(must(breaker.New(slow)))) })
+	b.Run("closed/gabion", func(b *testing.B) { measure(b, alone(must(breaker.New(plain)))) })
+	b.Run("closed, slow calls/gabion", func(b *testing.B) { measure(b, alone(must(breaker.New(slow)))) })
 	b.Run("closed/gobreaker", func(b *testing.B) {
 		p := peer(time.Minute)
 		measure(b, func() error { _, err := p.Execute(func() (int, error) { return answer(ctx) }); return err })
 	})
 	b.Run("open/gabion", func(b *testing.B) {
 		fuse := must(breaker.New(breaker.Config{Consecutive: 1, OpenFor: time.Hour}))
-		call := guarded(fuse)
-		t := must(fuse.Acquire(ctx, gabion.Now()))
-		fuse.Done(t, gabion.Result{Outcome: gabion.Failure, Err: errDown, Began: gabion.Now(), Ended: gabion.Now()})
+		_, _ = breaker.Do(ctx, fuse, func(context.Context) (int, error) { return 0, errDown }) // which is what opens it
+		call := alone(fuse)
 		measure(b, func() error { return only(breaker.ErrOpen, call()) })
 	})
 	b.Run("open/gobreaker", func(b *testing.B) {
