@@ -28,6 +28,8 @@ type Config struct {
 	// OpenFor is how long the breaker refuses calls before it tries probes, ±10 % so that many breakers do not
 	// try at the same moment.
 	OpenFor time.Duration `yaml:"open_for" json:"open_for" default:"5s"`
+	// OpenMax bounds the open time, which doubles each time that probes fail. Default: OpenFor, so that it does not grow.
+	OpenMax time.Duration `yaml:"-" json:"-"`
 	// Probes is how many calls may try at once while half-open, and how many must succeed to close the breaker.
 	Probes int `yaml:"probes" json:"probes" default:"3"`
 	// ProbeLease is how long a probe may take before its place is given to another, and its result does not count
@@ -49,6 +51,7 @@ func (c Config) withDefaults() Config {
 	c.SlowRate = cmp.Or(c.SlowRate, defaultSlowRate)
 	c.Consecutive = cmp.Or(c.Consecutive, gabion.Off)
 	c.OpenFor = cmp.Or(c.OpenFor, 5*time.Second)
+	c.OpenMax = cmp.Or(c.OpenMax, c.OpenFor)
 	c.Probes = cmp.Or(c.Probes, 3)
 	c.ProbeLease = cmp.Or(c.ProbeLease, c.OpenFor)
 	return c
@@ -87,6 +90,7 @@ func (c Config) Validate() error {
 		refuse("consecutive", "is %d, must be positive or off", c.Consecutive)
 	}
 	positive("open_for", int64(c.OpenFor), c.OpenFor)
+	positive("open_max", int64(c.OpenMax), c.OpenMax)
 	positive("probes", int64(c.Probes), c.Probes)
 	positive("probe_lease", int64(c.ProbeLease), c.ProbeLease)
 	return errors.Join(append(problems, c.contradictions()...)...)
@@ -98,6 +102,11 @@ func (c Config) contradictions() (problems []error) {
 	bySlow := d.SlowCall != gabion.Off && d.SlowRate != gabion.Off
 	if d.SlowCall == gabion.Off && d.SlowRate != gabion.Off && d.SlowRate != defaultSlowRate {
 		problems = append(problems, &gabion.FieldError{Field: "slow_rate", Problem: "needs slow_call, which is off"})
+	}
+	if d.OpenMax > 0 && d.OpenMax < d.OpenFor {
+		problems = append(problems, &gabion.FieldError{
+			Field: "open_max", Problem: fmt.Sprintf("is %v, must be at least open_for, which is %v", d.OpenMax, d.OpenFor),
+		})
 	}
 	if d.FailureRate == gabion.Off && d.Consecutive == gabion.Off && !bySlow {
 		problems = append(problems, &gabion.FieldError{

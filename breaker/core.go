@@ -26,6 +26,7 @@ type core struct {
 	period uint64         // the stamp of the present period
 	since  gabion.Instant // when it began
 	opened uint64
+	again  int     // how often it has opened since it was closed
 	luck   float64 // in [0, 1): where this open time lies within its spread
 	cause  error   // what the call that opened the breaker ended with
 
@@ -79,7 +80,7 @@ func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t *turn
 
 // openUntil is when the present open time ends.
 func (c *core) openUntil() gabion.Instant {
-	return c.since + backoff.Around(c.rules.OpenFor, spread, c.luck)
+	return c.since + backoff.Around(backoff.Bound(c.again, c.rules.OpenFor, c.rules.OpenMax), spread, c.luck)
 }
 
 // refusesUntil is before when every call is refused, 0 when the next may be admitted.
@@ -200,10 +201,12 @@ func (c *core) become(state State, now gabion.Instant, why string, err error) *t
 	switch state {
 	case Open:
 		c.opened++
+		c.again++
 		c.cause = err
 		c.luck = c.random()
 	case Closed:
 		c.cause = nil
+		c.again = 0
 		c.streak.Store(0)
 		c.calls = window.New(c.rules.Window) // a late result that found the old one counts there
 	case HalfOpen: // keeps the cause, for refusals
