@@ -23,6 +23,7 @@ type Breaker struct {
 	face atomic.Pointer[face]
 	mu   sync.Mutex
 	core core
+	mode Mode
 }
 
 // face is the outside of a state. It never changes; a new one is published instead.
@@ -34,6 +35,7 @@ type face struct {
 	slow   time.Duration // how long a call takes to be slow
 	// timeless is set when it does not matter when a call begins.
 	timeless bool
+	watching bool // nothing is refused
 	// Calls before until are refused, with refusal.
 	until   gabion.Instant
 	refusal *gabion.Error
@@ -82,10 +84,13 @@ func (b *Breaker) enter(f *face, now gabion.Instant) (gabion.Ticket, error) {
 	if f.state == Closed {
 		return gabion.Ticket{Stamp: f.period}, nil
 	}
-	if now < f.until {
-		return gabion.Ticket{}, f.refuse(now)
+	if now >= f.until {
+		return b.probe(now)
 	}
-	return b.probe(now)
+	if f.watching {
+		return gabion.Ticket{}, nil // no state has the stamp 0
+	}
+	return gabion.Ticket{}, f.refuse(now)
 }
 
 // probe asks for a place among the probes.
@@ -99,7 +104,7 @@ func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
 	f := b.face.Load()
 	b.mu.Unlock()
 	f.tell(turn, now)
-	if !admitted {
+	if !admitted && !f.watching {
 		return gabion.Ticket{}, f.refuse(now)
 	}
 	return gabion.Ticket{Stamp: stamp}, nil
@@ -131,14 +136,16 @@ func (f *face) good(r *gabion.Result) bool {
 	return r.Outcome == gabion.Success && (r.Began == 0 || r.Ended-r.Began < f.slow)
 }
 
-// State is the present state. An open breaker stays Open until a call comes after its time.
+// State is the present state. An open breaker stays Open until a call comes after its time. Forced open it is Open.
 func (b *Breaker) State() State { return b.face.Load().state }
 
 // Snapshot is the state and the counts as of now.
 func (b *Breaker) Snapshot(now gabion.Instant) Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.core.snapshot(now)
+	s := b.core.snapshot(now)
+	s.State, s.Mode = b.face.Load().state, b.mode
+	return s
 }
 
 // publish shows the outside of the core's state. It is called with the lock held, except by New.
@@ -156,6 +163,7 @@ func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,
 		}
 	}
+	f.override(b.mode)
 	b.face.Store(f)
 	return f
 }

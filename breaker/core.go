@@ -27,6 +27,7 @@ type core struct {
 	since  gabion.Instant // when it began
 	opened uint64
 	again  int     // how often it has opened since it was closed
+	held   bool    // it stays closed whatever happens
 	luck   float64 // in [0, 1): where this open time lies within its spread
 	cause  error   // what the call that opened the breaker ended with
 
@@ -133,7 +134,7 @@ func (c *core) count(r *gabion.Result) *turn {
 	case c.rules.Consecutive != gabion.Off:
 		c.streak.Add(1)
 	}
-	if !failed && !slow {
+	if c.held || !failed && !slow {
 		return nil
 	}
 	why := c.verdict(r.Ended)

@@ -19,6 +19,7 @@ import (
 //	success|failure|slow|ignored [N]   so many calls, one after the other, end that way at once
 //	start NAME              a call begins
 //	end NAME success|…      and ends
+//	force MODE              the mode changes
 //	state                   what the breaker says of itself
 //
 // Every command answers with the state and what the window holds. Open times are exactly OpenFor here.
@@ -70,6 +71,12 @@ func (p *play) answer(c script.Command) string {
 		said = p.start(c.Args[0])
 	case "end":
 		p.end(c.Args[0], c.Args[1])
+	case "force":
+		for m := Automatic; m <= Watching; m++ {
+			if m.String() == c.Args[0] {
+				p.breaker.force(m, p.now)
+			}
+		}
 	case "state":
 	default:
 		n := 1
@@ -120,6 +127,9 @@ func (p *play) state() string {
 		p.t.Errorf("State is %v, Snapshot says %v", p.breaker.State(), s.State)
 	}
 	line := fmt.Sprintf("%v calls=%d failures=%d slow=%d", s.State, s.Calls, s.Failures, s.Slow)
+	if s.Mode != Automatic {
+		line += " " + s.Mode.String()
+	}
 	if s.Until != 0 {
 		line += fmt.Sprintf(" probes in %v", s.Until-p.now)
 	}

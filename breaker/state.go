@@ -31,6 +31,8 @@ func (s State) String() string {
 // Snapshot is what a breaker holds at one moment.
 type Snapshot struct {
 	State State
+	// Mode is who decides.
+	Mode Mode
 	// Calls, Failures and Slow are what the window holds: the ended calls, and how many of them failed and were
 	// slow. The window is filled while the breaker is closed, and emptied when it closes again.
 	Calls, Failures, Slow int
