@@ -36,6 +36,7 @@ type face struct {
 	// timeless is set when it does not matter when a call begins.
 	timeless bool
 	watching bool // nothing is refused
+	piles    bool // calls are counted while they run
 	// Calls before until are refused, with refusal.
 	until   gabion.Instant
 	refusal *gabion.Error
@@ -81,7 +82,11 @@ func (b *Breaker) Acquire(_ context.Context, now gabion.Instant) (gabion.Ticket,
 
 // enter asks for admission as of f. It looks at now only when f is not timeless.
 func (b *Breaker) enter(f *face, now gabion.Instant) (gabion.Ticket, error) {
-	if f.state == Closed {
+	switch {
+	case f.state != Closed:
+	case f.piles:
+		return b.begin(now)
+	default:
 		return gabion.Ticket{Stamp: f.period}, nil
 	}
 	if now >= f.until {
@@ -91,6 +96,24 @@ func (b *Breaker) enter(f *face, now gabion.Instant) (gabion.Ticket, error) {
 		return gabion.Ticket{}, nil // no state has the stamp 0
 	}
 	return gabion.Ticket{}, f.refuse(now)
+}
+
+// begin admits a call that is counted while it runs.
+func (b *Breaker) begin(now gabion.Instant) (gabion.Ticket, error) {
+	b.mu.Lock()
+	if f := b.face.Load(); f.state != Closed || !f.piles { // it has just changed
+		b.mu.Unlock()
+		return b.enter(f, now)
+	}
+	stamp, turn := b.core.begin(now)
+	if turn == nil {
+		b.mu.Unlock()
+		return gabion.Ticket{Stamp: stamp}, nil
+	}
+	f := b.publish(b.face.Load().config, now)
+	b.mu.Unlock()
+	f.tell(turn, now)
+	return b.enter(f, now)
 }
 
 // probe asks for a place among the probes.
@@ -114,10 +137,10 @@ func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
 // place was given to another, is dropped.
 func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 	f := b.face.Load()
-	if f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored {
+	if f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored && !f.piles {
 		return // nothing to count
 	}
-	if f.state == Closed && t.Stamp == f.period && f.good(&r) && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
+	if f.state == Closed && !f.piles && t.Stamp == f.period && f.good(&r) && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
 		return // it cannot change the state, and takes no lock
 	}
 	b.mu.Lock()
@@ -158,6 +181,7 @@ func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 		f.slow = cfg.SlowCall
 	}
 	f.timeless = f.state == Closed && cfg.SlowCall == gabion.Off
+	f.piles = cfg.Hanging != gabion.Off
 	if f.state != Closed {
 		f.refusal = &gabion.Error{
 			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,

@@ -23,6 +23,9 @@ type Config struct {
 	SlowCall time.Duration `yaml:"slow_call" json:"slow_call" default:"off" off:"true"`
 	// SlowRate opens the breaker when this share of the calls in the window was slow. It needs SlowCall.
 	SlowRate gabion.Share `yaml:"slow_rate" json:"slow_rate" default:"80%" off:"true"`
+	// Hanging opens the breaker when so many calls have been running for longer than SlowCall, before the first of them has
+	// failed. Default: off.
+	Hanging int `yaml:"-" json:"-"`
 	// Consecutive opens the breaker after so many failures in a row, whatever the window holds. It can be off.
 	Consecutive int `yaml:"consecutive" json:"consecutive" default:"off" off:"true"`
 	// OpenFor is how long the breaker refuses calls before it tries probes, ±10 % so that many breakers do not
@@ -49,6 +52,7 @@ func (c Config) withDefaults() Config {
 	c.FailureRate = cmp.Or(c.FailureRate, 0.5)
 	c.SlowCall = cmp.Or(c.SlowCall, gabion.Off)
 	c.SlowRate = cmp.Or(c.SlowRate, defaultSlowRate)
+	c.Hanging = cmp.Or(c.Hanging, gabion.Off)
 	c.Consecutive = cmp.Or(c.Consecutive, gabion.Off)
 	c.OpenFor = cmp.Or(c.OpenFor, 5*time.Second)
 	c.OpenMax = cmp.Or(c.OpenMax, c.OpenFor)
@@ -89,6 +93,9 @@ func (c Config) Validate() error {
 	if c.Consecutive < 0 && c.Consecutive != gabion.Off {
 		refuse("consecutive", "is %d, must be positive or off", c.Consecutive)
 	}
+	if c.Hanging < 0 && c.Hanging != gabion.Off {
+		refuse("hanging", "is %d, must be positive or off", c.Hanging)
+	}
 	positive("open_for", int64(c.OpenFor), c.OpenFor)
 	positive("open_max", int64(c.OpenMax), c.OpenMax)
 	positive("probes", int64(c.Probes), c.Probes)
@@ -108,7 +115,10 @@ func (c Config) contradictions() (problems []error) {
 			Field: "open_max", Problem: fmt.Sprintf("is %v, must be at least open_for, which is %v", d.OpenMax, d.OpenFor),
 		})
 	}
-	if d.FailureRate == gabion.Off && d.Consecutive == gabion.Off && !bySlow {
+	if d.Hanging != gabion.Off && d.SlowCall == gabion.Off {
+		problems = append(problems, &gabion.FieldError{Field: "hanging", Problem: "needs slow_call, which is off"})
+	}
+	if d.FailureRate == gabion.Off && d.Consecutive == gabion.Off && d.Hanging == gabion.Off && !bySlow {
 		problems = append(problems, &gabion.FieldError{
 			Field: "failure_rate", Problem: "is off, and so is everything else that could open the breaker: set consecutive or slow_call",
 		})

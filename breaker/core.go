@@ -33,6 +33,7 @@ type core struct {
 
 	calls  *window.Window // while closed
 	streak atomic.Int64   // failures in a row, where these count
+	pile   pile           // of calls in flight, where these count
 
 	probes []probe // that run
 	passed int     // probes that succeeded
@@ -53,13 +54,37 @@ type turn struct {
 }
 
 func newCore(rules Config, random func() float64) core {
-	return core{rules: rules, random: random, stamp: 1, period: 1, calls: window.New(rules.Window)}
+	return core{rules: rules, random: random, stamp: 1, period: 1, calls: window.New(rules.Window), pile: rules.pile()}
 }
 
 // reconfigure takes new rules. They act on what there is: state, counts and probes stay.
 func (c *core) reconfigure(rules Config, now gabion.Instant) {
 	c.calls = c.calls.Resized(now, rules.Window)
+	if next := rules.pile(); next.width != c.pile.width {
+		c.pile = next
+		if c.state == Closed { // the calls in flight are not in it: their results would be taken off
+			c.stamp++
+			c.period = c.stamp
+		}
+	}
 	c.rules = rules
+}
+
+// pile is the pile that the rules ask for.
+func (c *Config) pile() pile {
+	if c.Hanging == gabion.Off {
+		return pile{}
+	}
+	return newPile(c.SlowCall)
+}
+
+// begin admits a call while closed, unless too many hang: then the breaker opens.
+func (c *core) begin(now gabion.Instant) (stamp uint64, t *turn) {
+	c.pile.roll(now)
+	if hang := c.pile.old; hang >= c.rules.Hanging && !c.held {
+		return 0, c.become(Open, now, fmt.Sprintf("%d calls hang", hang), nil)
+	}
+	return stamped(c.period, c.pile.begin(now)), nil
 }
 
 // acquire admits a call and stamps it, or refuses it.
@@ -113,7 +138,13 @@ func (c *core) fullUntil(now gabion.Instant) gabion.Instant {
 // done takes the result of the call with this stamp. freed says that a probe's place became free.
 func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 	switch {
-	case c.state == Closed && stamp == c.period && r.Outcome != gabion.Ignored:
+	case c.state == Closed && stamp&periodMask == c.period:
+		if c.pile.width > 0 {
+			c.pile.end(c.pile.slotOf(stamp))
+		}
+		if r.Outcome == gabion.Ignored {
+			return nil, false
+		}
 		return c.count(r), false
 	case c.state == HalfOpen:
 		if i := slices.IndexFunc(c.probes, func(p probe) bool { return p.stamp == stamp }); i >= 0 {
@@ -209,6 +240,7 @@ func (c *core) become(state State, now gabion.Instant, why string, err error) *t
 		c.cause = nil
 		c.again = 0
 		c.streak.Store(0)
+		c.pile = c.rules.pile()
 		c.calls = window.New(c.rules.Window) // a late result that found the old one counts there
 	case HalfOpen: // keeps the cause, for refusals
 	}

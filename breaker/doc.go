@@ -25,6 +25,17 @@
 // A probe that does not end within its lease loses its place to another call. So a probe that hangs cannot keep
 // the breaker half-open for ever.
 //
+// [Breaker.Force] takes the decision away from it, until it is given back: forced open for a dependency that must be left
+// alone, forced closed when the breaker itself is in doubt, watching to see what a configuration would do.
+//
+// What to set when:
+//
+//	many calls a second                   FailureRate over Window, with MinCalls high enough that chance opens nothing
+//	few calls                             Consecutive
+//	it gets slow before it fails          SlowCall, a bit below the timeout of a try, and SlowRate
+//	it takes long to come back            OpenMax, so that probes get rarer
+//	a pool of connections goes stale      OnOpen, to close them
+//
 // Every admission is stamped with the period that it belongs to. A call that was admitted while the breaker was
 // closed and ends while it is open, half-open, or closed again, changes nothing.
 package breaker

@@ -271,3 +271,34 @@ func TestTrap24BreakersDoNotTryAtTheSameMoment(t *testing.T) {
 		t.Errorf("200 open times lie between %v and %v", earliest, latest)
 	}
 }
+
+// TestTrap19HangsOpenItBeforeTheFirstTimesOut: results alone come too late.
+func TestTrap19HangsOpenItBeforeTheFirstTimesOut(t *testing.T) {
+	const timeout, calls = 10 * time.Second, 1000
+	admitted := func(hanging int) int32 {
+		var hung atomic.Int32
+		synctest.Test(t, func(t *testing.T) {
+			b := newBreaker(t, Config{SlowCall: time.Second, Hanging: hanging})
+			var all sync.WaitGroup
+			for range calls {
+				all.Go(func() {
+					if _, err := Do(t.Context(), b, func(context.Context) (int, error) {
+						time.Sleep(timeout)
+						return 0, errors.New("timeout")
+					}); !errors.Is(err, ErrOpen) {
+						hung.Add(1)
+					}
+				})
+				time.Sleep(timeout / (calls + 1)) // the last begins before the first ends
+			}
+			all.Wait()
+		})
+		return hung.Load()
+	}
+	if n := admitted(0); n != calls {
+		t.Errorf("%d calls hung without Hanging: the test shows nothing", n)
+	}
+	if n := admitted(20); n > 150 {
+		t.Errorf("%d calls hung", n)
+	}
+}
