@@ -30,9 +30,9 @@ type Breaker struct {
 type face struct {
 	config *Config
 	state  State
-	period uint64 // the stamp of tickets while closed
-	calls  *window.Window
-	slow   time.Duration // how long a call takes to be slow
+	period uint64         // the stamp of tickets while closed
+	calls  *window.Window // nil: a success cannot be counted without the lock
+	slow   time.Duration  // how long a call takes to be slow
 	// timeless is set when it does not matter when a call begins.
 	timeless bool
 	watching bool // nothing is refused
@@ -140,7 +140,7 @@ func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 	if f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored && !f.piles {
 		return // nothing to count
 	}
-	if f.state == Closed && !f.piles && t.Stamp == f.period && f.good(&r) && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
+	if f.state == Closed && !f.piles && t.Stamp == f.period && f.good(&r) && f.calls != nil && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
 		return // it cannot change the state, and takes no lock
 	}
 	b.mu.Lock()
@@ -175,7 +175,7 @@ func (b *Breaker) Snapshot(now gabion.Instant) Snapshot {
 func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 	f := &face{
 		config: cfg, state: b.core.state, period: b.core.period, until: b.core.refusesUntil(now),
-		calls: b.core.calls, slow: math.MaxInt64,
+		calls: b.core.calls.window, slow: math.MaxInt64,
 	}
 	if cfg.SlowCall != gabion.Off {
 		f.slow = cfg.SlowCall

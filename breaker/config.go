@@ -15,6 +15,9 @@ type Config struct {
 	Name string `yaml:"-" json:"-"`
 	// Window is the sliding time over which calls are counted.
 	Window time.Duration `yaml:"window" json:"window" default:"10s"`
+	// LastCalls, when it is set, is how many calls are counted instead: the last ones, however long ago they were.
+	// Default: those in Window.
+	LastCalls int `yaml:"-" json:"-"`
 	// MinCalls is how many calls the window must hold before a rate can open the breaker.
 	MinCalls int `yaml:"min_calls" json:"min_calls" default:"20"`
 	// FailureRate opens the breaker when this share of the calls in the window failed. It can be off.
@@ -48,7 +51,12 @@ const defaultSlowRate gabion.Share = 0.8
 
 func (c Config) withDefaults() Config {
 	c.Window = cmp.Or(c.Window, 10*time.Second)
-	c.MinCalls = cmp.Or(c.MinCalls, 20)
+	if c.MinCalls == 0 {
+		c.MinCalls = 20
+		if c.LastCalls > 0 {
+			c.MinCalls = min(20, c.LastCalls)
+		}
+	}
 	c.FailureRate = cmp.Or(c.FailureRate, 0.5)
 	c.SlowCall = cmp.Or(c.SlowCall, gabion.Off)
 	c.SlowRate = cmp.Or(c.SlowRate, defaultSlowRate)
@@ -84,6 +92,7 @@ func (c Config) Validate() error {
 	if c.Window != 0 && c.Window < minWindow {
 		refuse("window", "is %v, must be at least %v", c.Window, minWindow)
 	}
+	positive("last_calls", int64(c.LastCalls), c.LastCalls)
 	positive("min_calls", int64(c.MinCalls), c.MinCalls)
 	share("failure_rate", c.FailureRate)
 	if c.SlowCall < 0 && c.SlowCall != gabion.Off {
@@ -109,6 +118,14 @@ func (c Config) contradictions() (problems []error) {
 	bySlow := d.SlowCall != gabion.Off && d.SlowRate != gabion.Off
 	if d.SlowCall == gabion.Off && d.SlowRate != gabion.Off && d.SlowRate != defaultSlowRate {
 		problems = append(problems, &gabion.FieldError{Field: "slow_rate", Problem: "needs slow_call, which is off"})
+	}
+	if c.LastCalls > 0 && c.MinCalls > c.LastCalls {
+		problems = append(problems, &gabion.FieldError{
+			Field: "min_calls", Problem: fmt.Sprintf("is %d, must be at most last_calls, which is %d", c.MinCalls, c.LastCalls),
+		})
+	}
+	if c.LastCalls > 0 && c.Window > 0 {
+		problems = append(problems, &gabion.FieldError{Field: "last_calls", Problem: "and window exclude each other"})
 	}
 	if d.OpenMax > 0 && d.OpenMax < d.OpenFor {
 		problems = append(problems, &gabion.FieldError{

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/backoff"
-	"github.com/gabion-io/gabion/internal/window"
 )
 
 // spread is the part of OpenFor by which an open time is moved at random.
@@ -31,9 +30,9 @@ type core struct {
 	luck   float64 // in [0, 1): where this open time lies within its spread
 	cause  error   // what the call that opened the breaker ended with
 
-	calls  *window.Window // while closed
-	streak atomic.Int64   // failures in a row, where these count
-	pile   pile           // of calls in flight, where these count
+	calls  counted      // while closed
+	streak atomic.Int64 // failures in a row, where these count
+	pile   pile         // of calls in flight, where these count
 
 	probes []probe // that run
 	passed int     // probes that succeeded
@@ -54,12 +53,12 @@ type turn struct {
 }
 
 func newCore(rules Config, random func() float64) core {
-	return core{rules: rules, random: random, stamp: 1, period: 1, calls: window.New(rules.Window), pile: rules.pile()}
+	return core{rules: rules, random: random, stamp: 1, period: 1, calls: newCounted(rules), pile: rules.pile()}
 }
 
 // reconfigure takes new rules. They act on what there is: state, counts and probes stay.
 func (c *core) reconfigure(rules Config, now gabion.Instant) {
-	c.calls = c.calls.Resized(now, rules.Window)
+	c.calls = c.calls.resized(now, rules)
 	if next := rules.pile(); next.width != c.pile.width {
 		c.pile = next
 		if c.state == Closed { // the calls in flight are not in it: their results would be taken off
@@ -158,7 +157,7 @@ func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 // count takes a result while closed. Only a failure or a slow call can open the breaker.
 func (c *core) count(r *gabion.Result) *turn {
 	failed, slow := r.Outcome == gabion.Failure, c.isSlow(r)
-	c.calls.Add(r.Ended, failed, slow)
+	c.calls.add(r.Ended, failed, slow)
 	switch {
 	case !failed:
 		c.streak.Store(0)
@@ -180,7 +179,7 @@ func (c *core) verdict(now gabion.Instant) string {
 	if streak := c.streak.Load(); c.rules.Consecutive != gabion.Off && streak >= int64(c.rules.Consecutive) {
 		return fmt.Sprintf("failures in a row: %d", streak)
 	}
-	n := c.calls.Counts(now)
+	n := c.calls.counts(now)
 	if n.Calls < c.rules.MinCalls {
 		return ""
 	}
@@ -241,14 +240,14 @@ func (c *core) become(state State, now gabion.Instant, why string, err error) *t
 		c.again = 0
 		c.streak.Store(0)
 		c.pile = c.rules.pile()
-		c.calls = window.New(c.rules.Window) // a late result that found the old one counts there
+		c.calls = newCounted(c.rules) // a late result that found the old one counts there
 	case HalfOpen: // keeps the cause, for refusals
 	}
 	return t
 }
 
 func (c *core) snapshot(now gabion.Instant) Snapshot {
-	n := c.calls.Counts(now)
+	n := c.calls.counts(now)
 	s := Snapshot{State: c.state, Calls: n.Calls, Failures: n.Failures, Slow: n.Slow, Opened: c.opened}
 	if c.state == Open {
 		s.Until = c.openUntil()

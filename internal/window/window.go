@@ -19,6 +19,18 @@ type Counts struct {
 	Calls, Failures, Slow int
 }
 
+func (c *Counts) add(o Counts) {
+	c.Calls += o.Calls
+	c.Failures += o.Failures
+	c.Slow += o.Slow
+}
+
+func (c *Counts) sub(o Counts) {
+	c.Calls -= o.Calls
+	c.Failures -= o.Failures
+	c.Slow -= o.Slow
+}
+
 // Window counts calls over a sliding time. Make it with [New]. It is not safe for concurrent use, except for
 // [Window.Success].
 type Window struct {
@@ -98,10 +110,7 @@ func (w *Window) Counts(now time.Duration) (total Counts) {
 		first = int64(now/w.width) - Buckets + 1
 	}
 	for number := max(0, first); number <= w.newest; number++ {
-		c := w.buckets[number%Buckets].counts()
-		total.Calls += c.Calls
-		total.Failures += c.Failures
-		total.Slow += c.Slow
+		total.add(w.buckets[number%Buckets].counts())
 	}
 	return total
 }
