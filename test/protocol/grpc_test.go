@@ -88,11 +88,14 @@ func dialRPC(t *testing.T, address string) pb.TestServiceClient {
 	return pb.NewTestServiceClient(conn)
 }
 
+// patience is for machines that are slow and busy.
+const patience = 30 * time.Second
+
 func TestGRPCUnary(t *testing.T) {
 	t.Parallel()
 	s, url := serveRPC(t)
 	client := dialRPC(t, before(t, url, "").Address)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for _, size := range []int64{0, 100, 5 << 20} {
 		sent, err := io.ReadAll(&pattern{n: size})
@@ -109,7 +112,7 @@ func TestGRPCUnary(t *testing.T) {
 			t.Errorf("header %v, trailer %v", header, trailer)
 		}
 		// The service knows when the client's time is up, or a little earlier.
-		if left := <-s.deadlines; left <= 0 || left > 5*time.Second {
+		if left := <-s.deadlines; left <= 0 || left > patience {
 			t.Errorf("the service has %v left", left)
 		}
 	}
@@ -153,7 +156,7 @@ func TestGRPCDeadlineAndCancellation(t *testing.T) {
 	}
 	select {
 	case <-s.gone:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the service still works")
 	}
 }
@@ -172,7 +175,7 @@ func TestGRPCCancellation(t *testing.T) {
 	}
 	select {
 	case <-s.gone:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the service was not told that the client has gone")
 	}
 }
