@@ -121,7 +121,7 @@ func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
 	b.mu.Lock()
 	config := b.face.Load().config
 	stamp, admitted, turn := b.core.acquire(now)
-	if b.core.state != Closed {
+	if turn != nil || b.core.state != Closed {
 		b.publish(config, now)
 	}
 	f := b.face.Load()

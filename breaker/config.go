@@ -41,6 +41,9 @@ type Config struct {
 	// ProbeLease is how long a probe may take before its place is given to another, and its result does not count
 	// any more: longer than a call can take. Default: OpenFor.
 	ProbeLease time.Duration `yaml:"probe_lease" json:"probe_lease" default:"open_for"`
+	// RampFor is how long calls are let in gradually after the probes have succeeded: a twentieth of them at first, all in
+	// the end. A dependency that has just come up is not hit by everything at once. Default: all at once.
+	RampFor time.Duration `yaml:"-" json:"-"`
 	// OnOpen is called when the breaker opens, outside of its lock: a place to close pooled connections.
 	OnOpen func() `yaml:"-" json:"-"`
 	// Observer is told of changes of state and of refusals.
@@ -108,6 +111,7 @@ func (c Config) Validate() error {
 	positive("open_for", int64(c.OpenFor), c.OpenFor)
 	positive("open_max", int64(c.OpenMax), c.OpenMax)
 	positive("probes", int64(c.Probes), c.Probes)
+	positive("ramp_for", int64(c.RampFor), c.RampFor)
 	positive("probe_lease", int64(c.ProbeLease), c.ProbeLease)
 	return errors.Join(append(problems, c.contradictions()...)...)
 }

@@ -91,9 +91,14 @@ func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t *turn
 	if c.state == Open && now >= c.openUntil() {
 		t = c.become(HalfOpen, now, "open time is over", nil)
 	}
+	if c.state == Ramping && now >= c.since+c.rules.RampFor {
+		t = c.become(Closed, now, "the ramp is over", nil)
+	}
 	switch {
 	case c.state == Closed:
 		return c.period, true, t
+	case c.state == Ramping:
+		return c.period, c.random() < c.share(now), t
 	case c.state == Open || now < c.refusesUntil(now):
 		return 0, false, t
 	}
@@ -101,6 +106,14 @@ func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t *turn
 	c.stamp++
 	c.probes = append(c.probes, probe{c.stamp, now})
 	return c.stamp, true, t
+}
+
+// firstShare is the share of calls that is admitted when a ramp begins.
+const firstShare = 0.05
+
+// share is the share of calls that is admitted while ramping.
+func (c *core) share(now gabion.Instant) float64 {
+	return firstShare + (1-firstShare)*float64(now-c.since)/float64(c.rules.RampFor)
 }
 
 // openUntil is when the present open time ends.
@@ -145,6 +158,8 @@ func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 			return nil, false
 		}
 		return c.count(r), false
+	case c.state == Ramping && stamp == c.period && r.Outcome != gabion.Ignored:
+		return c.count(r), false
 	case c.state == HalfOpen:
 		if i := slices.IndexFunc(c.probes, func(p probe) bool { return p.stamp == stamp }); i >= 0 {
 			c.probes = slices.Delete(c.probes, i, i+1)
@@ -154,7 +169,7 @@ func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 	return nil, false
 }
 
-// count takes a result while closed. Only a failure or a slow call can open the breaker.
+// count takes a result while closed or ramping. Only a failure or a slow call can open the breaker.
 func (c *core) count(r *gabion.Result) *turn {
 	failed, slow := r.Outcome == gabion.Failure, c.isSlow(r)
 	c.calls.add(r.Ended, failed, slow)
@@ -179,8 +194,11 @@ func (c *core) verdict(now gabion.Instant) string {
 	if streak := c.streak.Load(); c.rules.Consecutive != gabion.Off && streak >= int64(c.rules.Consecutive) {
 		return fmt.Sprintf("failures in a row: %d", streak)
 	}
-	n := c.calls.counts(now)
-	if n.Calls < c.rules.MinCalls {
+	n, enough := c.calls.counts(now), c.rules.MinCalls
+	if c.state == Ramping { // it was open a moment ago: less proves that it is not well yet
+		enough = min(enough, c.rules.Probes)
+	}
+	if n.Calls < enough {
 		return ""
 	}
 	if reaches(n.Failures, n.Calls, c.rules.FailureRate) {
@@ -211,7 +229,11 @@ func (c *core) judge(r *gabion.Result) *turn {
 	if reaches(c.slow, c.passed, c.rules.SlowRate) {
 		return c.become(Open, r.Ended, fmt.Sprintf("%d of %d probes were slow", c.slow, c.passed), nil)
 	}
-	return c.become(Closed, r.Ended, fmt.Sprintf("probes that succeeded: %d", c.passed), nil)
+	next := Closed
+	if c.rules.RampFor > 0 {
+		next = Ramping
+	}
+	return c.become(next, r.Ended, fmt.Sprintf("probes that succeeded: %d", c.passed), nil)
 }
 
 func (c *core) isSlow(r *gabion.Result) bool {
@@ -235,9 +257,11 @@ func (c *core) become(state State, now gabion.Instant, why string, err error) *t
 		c.again++
 		c.cause = err
 		c.luck = c.random()
-	case Closed:
-		c.cause = nil
-		c.again = 0
+	case Closed, Ramping:
+		if state == Closed {
+			c.cause = nil
+			c.again = 0
+		}
 		c.streak.Store(0)
 		c.pile = c.rules.pile()
 		c.calls = newCounted(c.rules) // a late result that found the old one counts there

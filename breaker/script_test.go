@@ -166,7 +166,7 @@ func (p *play) config(c script.Command) Config {
 	return Config{
 		Window: c.Duration(p.t, "window"), MinCalls: number("min_calls"), FailureRate: share("failure_rate"),
 		SlowCall: c.Duration(p.t, "slow_call"), Hanging: number("hanging"), LastCalls: number("last_calls"), SlowRate: share("slow_rate"), Consecutive: number("consecutive"),
-		OpenFor: c.Duration(p.t, "open_for"), OpenMax: c.Duration(p.t, "open_max"), Probes: number("probes"), ProbeLease: c.Duration(p.t, "probe_lease"),
+		OpenFor: c.Duration(p.t, "open_for"), OpenMax: c.Duration(p.t, "open_max"), RampFor: c.Duration(p.t, "ramp_for"), Probes: number("probes"), ProbeLease: c.Duration(p.t, "probe_lease"),
 		Observer: p,
 	}
 }

@@ -13,9 +13,11 @@ const (
 	Open
 	// HalfOpen: a few calls are admitted as probes.
 	HalfOpen
+	// Ramping: a share of the calls is admitted, which grows with time, and their results count.
+	Ramping
 )
 
-// String returns "closed", "open" or "half_open".
+// String returns "closed", "open", "half_open" or "ramping".
 func (s State) String() string {
 	switch s {
 	case Closed:
@@ -24,6 +26,8 @@ func (s State) String() string {
 		return "open"
 	case HalfOpen:
 		return "half_open"
+	case Ramping:
+		return "ramping"
 	}
 	return "unknown"
 }

@@ -302,3 +302,46 @@ func TestTrap19HangsOpenItBeforeTheFirstTimesOut(t *testing.T) {
 		t.Errorf("%d calls hung", n)
 	}
 }
+
+// TestRampLetsCallsInGradually: what has just come up gets a growing share of the calls, and without a ramp all at once.
+func TestRampLetsCallsInGradually(t *testing.T) {
+	const perSecond, ramp = 1000, 10 * time.Second
+	admitted := func(cfg Config) (seconds [12]int) {
+		b := newBreaker(t, cfg)
+		now := time.Hour
+		call := func(o gabion.Outcome) bool {
+			ticket, err := b.Acquire(t.Context(), now)
+			if err == nil {
+				b.Done(ticket, gabion.Result{Outcome: o, Began: now, Ended: now})
+			}
+			return err == nil
+		}
+		call(gabion.Failure)
+		for now += time.Minute; b.State() != Ramping && b.State() != Closed; {
+			call(gabion.Success)
+		}
+		for second := range seconds {
+			for range perSecond {
+				if call(gabion.Success) {
+					seconds[second]++
+				}
+				now += time.Second / perSecond
+			}
+		}
+		return seconds
+	}
+	all := admitted(Config{Consecutive: 1})
+	if all[0] != perSecond {
+		t.Errorf("without a ramp %v: the test shows nothing", all)
+	}
+	got := admitted(Config{Consecutive: 1, RampFor: ramp})
+	for second, n := range got[:10] {
+		want := perSecond * (firstShare + (1-firstShare)*(float64(second)+.5)/10)
+		if float64(n) < want-80 || float64(n) > want+80 {
+			t.Errorf("second %d: %d of %d, want about %.0f", second, n, perSecond, want)
+		}
+	}
+	if got[10] != perSecond || got[11] != perSecond {
+		t.Errorf("after the ramp: %v", got[10:])
+	}
+}
