@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,6 +170,62 @@ func TestFollowEvents(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// hook is an answer's writer that calls during while it writes for the first, second, … time.
+type hook struct {
+	during []func()
+	mu     sync.Mutex
+	text   strings.Builder
+}
+
+func (h *hook) Header() http.Header { return http.Header{} }
+func (h *hook) WriteHeader(int)     {}
+func (h *hook) Flush()              {}
+
+func (h *hook) Write(p []byte) (int, error) {
+	if len(h.during) > 0 {
+		h.during[0]()
+		h.during = h.during[1:]
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *hook) has(text string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Contains(h.text.String(), text)
+}
+
+// TestFollowerThatIsSlowMissesNothing: events are lost to it just after it has read the log.
+func TestFollowerThatIsSlowMissesNothing(t *testing.T) {
+	b := setup(t)
+	add := func(n int) func() {
+		return func() {
+			for range n {
+				b.events.Add(event.Event{Kind: event.KindHealth})
+			}
+		}
+	}
+	// What is added first fills its channel, and is read from the log at once; what is added then finds no room.
+	h := &hook{during: []func(){add(2000), add(5)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := request(t, "GET", "/api/v1/events?since=0", "").WithContext(ctx)
+	r.Header.Set("Accept", streamKind)
+	var done sync.WaitGroup
+	done.Go(func() { b.ServeHTTP(h, r) })
+	deadline := time.After(10 * time.Second)
+	for !h.has("id: 2005\n") {
+		select {
+		case <-deadline:
+			t.Fatal("the last events do not come")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	done.Wait()
 }
 
 func TestServiceHasItsOwnEventsAndRoutes(t *testing.T) {

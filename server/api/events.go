@@ -89,13 +89,12 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, since uint64, given
 	for {
 		alive := true
 		select {
-		case e, more := <-news.C:
+		case _, more := <-news.C:
 			if !more {
 				return
 			}
-			if e.ID > s.last {
-				alive = s.catchUp()
-			}
+			// Also when this event has been sent: others may have been lost since, while the channel was full.
+			alive = s.catchUp()
 		case <-tick.C:
 			alive = s.send(":\n\n")
 		}
