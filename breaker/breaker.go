@@ -36,6 +36,7 @@ type face struct {
 	// timeless is set when it does not matter when a call begins.
 	timeless bool
 	watching bool // nothing is refused
+	deaf     bool // no result counts
 	piles    bool // calls are counted while they run
 	// Calls before until are refused, with refusal.
 	until   gabion.Instant
@@ -137,7 +138,7 @@ func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
 // place was given to another, is dropped.
 func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 	f := b.face.Load()
-	if f.state == Open || f.state == Closed && r.Outcome == gabion.Ignored && !f.piles {
+	if f.deaf || f.state == Closed && r.Outcome == gabion.Ignored && !f.piles {
 		return // nothing to count
 	}
 	if f.state == Closed && !f.piles && t.Stamp == f.period && f.good(&r) && f.calls != nil && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
@@ -182,6 +183,7 @@ func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 	}
 	f.timeless = f.state == Closed && cfg.SlowCall == gabion.Off
 	f.piles = cfg.Hanging != gabion.Off
+	f.deaf = f.state == Open
 	if f.state != Closed {
 		f.refusal = &gabion.Error{
 			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,

@@ -83,7 +83,15 @@ func (c *core) begin(now gabion.Instant) (stamp uint64, t *turn) {
 	if hang := c.pile.old; hang >= c.rules.Hanging && !c.held {
 		return 0, c.become(Open, now, fmt.Sprintf("%d calls hang", hang), nil)
 	}
-	return stamped(c.period, c.pile.begin(now)), nil
+	return c.admit(now), nil
+}
+
+// admit stamps a call while closed.
+func (c *core) admit(now gabion.Instant) uint64 {
+	if c.pile.width == 0 {
+		return c.period
+	}
+	return stamped(c.period, c.pile.begin(now))
 }
 
 // acquire admits a call and stamps it, or refuses it.
@@ -96,7 +104,7 @@ func (c *core) acquire(now gabion.Instant) (stamp uint64, admitted bool, t *turn
 	}
 	switch {
 	case c.state == Closed:
-		return c.period, true, t
+		return c.admit(now), true, t
 	case c.state == Ramping:
 		return c.period, c.random() < c.share(now), t
 	case c.state == Open || now < c.refusesUntil(now):

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/gabion-io/gabion"
 )
 
 // TestPileKnowsTheAge compares it with a list of all calls in flight.
@@ -56,5 +58,45 @@ func TestPileSurvivesALongQuietTime(t *testing.T) {
 	}
 	if p.end(p.slotOf(stamped(1, first))); p.old != 0 {
 		t.Errorf("%d are left", p.old)
+	}
+}
+
+// TestPileIsExactWhateverHappens runs calls through all states, many at a time.
+func TestPileIsExactWhateverHappens(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	b := newBreaker(t, Config{
+		Consecutive: 4, Hanging: 6, SlowCall: time.Second, OpenFor: time.Second, Probes: 2, RampFor: 2 * time.Second, Window: time.Second,
+	})
+	now := time.Hour
+	var running []gabion.Ticket
+	seen := map[State]int{}
+	for range 50_000 {
+		now += time.Duration(random.IntN(int(150 * time.Millisecond)))
+		if ticket, err := b.Acquire(t.Context(), now); err == nil {
+			running = append(running, ticket)
+		}
+		for len(running) > random.IntN(10) {
+			i := random.IntN(len(running))
+			outcome := gabion.Outcome(random.IntN(3))
+			b.Done(running[i], gabion.Result{Outcome: outcome, Began: now - 1, Ended: now})
+			running = append(running[:i], running[i+1:]...)
+		}
+		if random.IntN(1000) == 0 {
+			b.force(Mode(random.IntN(4)), now)
+			b.force(Automatic, now)
+		}
+		counted := b.core.pile.old
+		for _, n := range b.core.pile.slots {
+			if counted += n; n < 0 {
+				t.Fatalf("%d calls in a slot", n)
+			}
+		}
+		if b.core.state == Closed && counted > len(running) {
+			t.Fatalf("%d calls are counted, %d run", counted, len(running))
+		}
+		seen[b.State()]++
+	}
+	if len(seen) != 4 {
+		t.Errorf("states seen: %v", seen)
 	}
 }
