@@ -87,7 +87,7 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, since uint64, given
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	for {
-		alive := true
+		var alive bool
 		select {
 		case _, more := <-news.C:
 			if !more {
