@@ -38,6 +38,7 @@ type face struct {
 	watching bool // nothing is refused
 	deaf     bool // no result counts
 	piles    bool // calls are counted while they run
+	minds    bool // while closed not every call is admitted
 	// Calls before until are refused, with refusal.
 	until   gabion.Instant
 	refusal *gabion.Error
@@ -85,7 +86,7 @@ func (b *Breaker) Acquire(_ context.Context, now gabion.Instant) (gabion.Ticket,
 func (b *Breaker) enter(f *face, now gabion.Instant) (gabion.Ticket, error) {
 	switch {
 	case f.state != Closed:
-	case f.piles:
+	case f.minds:
 		return b.begin(now)
 	default:
 		return gabion.Ticket{Stamp: f.period}, nil
@@ -99,22 +100,27 @@ func (b *Breaker) enter(f *face, now gabion.Instant) (gabion.Ticket, error) {
 	return gabion.Ticket{}, f.refuse(now)
 }
 
-// begin admits a call that is counted while it runs.
+// begin admits a call where that takes more than a look at the state.
 func (b *Breaker) begin(now gabion.Instant) (gabion.Ticket, error) {
 	b.mu.Lock()
-	if f := b.face.Load(); f.state != Closed || !f.piles { // it has just changed
+	if f := b.face.Load(); f.state != Closed || !f.minds { // it has just changed
 		b.mu.Unlock()
 		return b.enter(f, now)
 	}
-	stamp, turn := b.core.begin(now)
-	if turn == nil {
-		b.mu.Unlock()
-		return gabion.Ticket{Stamp: stamp}, nil
+	stamp, admitted, turn := b.core.begin(now)
+	f := b.face.Load()
+	if turn != nil {
+		f = b.publish(f.config, now)
 	}
-	f := b.publish(b.face.Load().config, now)
 	b.mu.Unlock()
 	f.tell(turn, now)
-	return b.enter(f, now)
+	switch {
+	case turn != nil:
+		return b.enter(f, now)
+	case !admitted && !f.watching:
+		return gabion.Ticket{}, f.refuse(now)
+	}
+	return gabion.Ticket{Stamp: stamp}, nil
 }
 
 // probe asks for a place among the probes.
@@ -181,10 +187,11 @@ func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 	if cfg.SlowCall != gabion.Off {
 		f.slow = cfg.SlowCall
 	}
-	f.timeless = f.state == Closed && cfg.SlowCall == gabion.Off
+	f.timeless = f.state == Closed && cfg.SlowCall == gabion.Off && cfg.Throttle == 0
 	f.piles = cfg.Hanging != gabion.Off
+	f.minds = f.piles || cfg.Throttle > 0
 	f.deaf = f.state == Open
-	if f.state != Closed {
+	if f.state != Closed || cfg.Throttle > 0 {
 		f.refusal = &gabion.Error{
 			Policy: "breaker", Name: cfg.Name, Reason: ErrOpen, Cause: b.core.cause, Until: f.until,
 		}

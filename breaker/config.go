@@ -29,6 +29,12 @@ type Config struct {
 	// Hanging opens the breaker when so many calls have been running for longer than SlowCall, before the first of them has
 	// failed. Default: off.
 	Hanging int `yaml:"-" json:"-"`
+	// Throttle, when it is set, refuses a share of the calls while the breaker is closed, so that about Throttle times as
+	// many get through as the dependency accepts: of n calls asked for in the window, of which m were not failures, the
+	// next is refused with the probability max(0, (n − Throttle·m) / (n + 1)). 2 is a good value; at least 1. It finds the
+	// share that a dependency can still serve; with FailureRate off it takes the place of opening altogether. See "Site
+	// Reliability Engineering", chapter "Handling Overload", client-side throttling. Default: nothing is throttled.
+	Throttle float64 `yaml:"-" json:"-"`
 	// Consecutive opens the breaker after so many failures in a row, whatever the window holds. It can be off.
 	Consecutive int `yaml:"consecutive" json:"consecutive" default:"off" off:"true"`
 	// OpenFor is how long the breaker refuses calls before it tries probes, ±10 % so that many breakers do not
@@ -108,6 +114,9 @@ func (c Config) Validate() error {
 	if c.Hanging < 0 && c.Hanging != gabion.Off {
 		refuse("hanging", "is %d, must be positive or off", c.Hanging)
 	}
+	if c.Throttle != 0 && !(c.Throttle >= 1 && c.Throttle <= 1000) { // written so that NaN is refused
+		refuse("throttle", "is %v, must be at least 1 and at most 1000", c.Throttle)
+	}
 	positive("open_for", int64(c.OpenFor), c.OpenFor)
 	positive("open_max", int64(c.OpenMax), c.OpenMax)
 	positive("probes", int64(c.Probes), c.Probes)
@@ -131,6 +140,9 @@ func (c Config) contradictions() (problems []error) {
 	if c.LastCalls > 0 && c.Window > 0 {
 		problems = append(problems, &gabion.FieldError{Field: "last_calls", Problem: "and window exclude each other"})
 	}
+	if c.Throttle != 0 && c.LastCalls > 0 {
+		problems = append(problems, &gabion.FieldError{Field: "throttle", Problem: "needs a window of time, and last_calls is set"})
+	}
 	if d.OpenMax > 0 && d.OpenMax < d.OpenFor {
 		problems = append(problems, &gabion.FieldError{
 			Field: "open_max", Problem: fmt.Sprintf("is %v, must be at least open_for, which is %v", d.OpenMax, d.OpenFor),
@@ -139,7 +151,7 @@ func (c Config) contradictions() (problems []error) {
 	if d.Hanging != gabion.Off && d.SlowCall == gabion.Off {
 		problems = append(problems, &gabion.FieldError{Field: "hanging", Problem: "needs slow_call, which is off"})
 	}
-	if d.FailureRate == gabion.Off && d.Consecutive == gabion.Off && d.Hanging == gabion.Off && !bySlow {
+	if d.FailureRate == gabion.Off && d.Consecutive == gabion.Off && d.Hanging == gabion.Off && d.Throttle == 0 && !bySlow {
 		problems = append(problems, &gabion.FieldError{
 			Field: "failure_rate", Problem: "is off, and so is everything else that could open the breaker: set consecutive or slow_call",
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/backoff"
+	"github.com/gabion-io/gabion/internal/window"
 )
 
 // spread is the part of OpenFor by which an open time is moved at random.
@@ -30,9 +31,10 @@ type core struct {
 	luck   float64 // in [0, 1): where this open time lies within its spread
 	cause  error   // what the call that opened the breaker ended with
 
-	calls  counted      // while closed
-	streak atomic.Int64 // failures in a row, where these count
-	pile   pile         // of calls in flight, where these count
+	calls  counted        // while closed
+	streak atomic.Int64   // failures in a row, where these count
+	pile   pile           // of calls in flight, where these count
+	asked  *window.Window // calls that were asked for, where they are throttled
 
 	probes []probe // that run
 	passed int     // probes that succeeded
@@ -59,6 +61,9 @@ func newCore(rules Config, random func() float64) core {
 // reconfigure takes new rules. They act on what there is: state, counts and probes stay.
 func (c *core) reconfigure(rules Config, now gabion.Instant) {
 	c.calls = c.calls.resized(now, rules)
+	if c.asked != nil {
+		c.asked = c.asked.Resized(now, rules.Window)
+	}
 	if next := rules.pile(); next.width != c.pile.width {
 		c.pile = next
 		if c.state == Closed { // the calls in flight are not in it: their results would be taken off
@@ -77,13 +82,29 @@ func (c *Config) pile() pile {
 	return newPile(c.SlowCall)
 }
 
-// begin admits a call while closed, unless too many hang: then the breaker opens.
-func (c *core) begin(now gabion.Instant) (stamp uint64, t *turn) {
-	c.pile.roll(now)
-	if hang := c.pile.old; hang >= c.rules.Hanging && !c.held {
-		return 0, c.become(Open, now, fmt.Sprintf("%d calls hang", hang), nil)
+// begin admits a call while closed, unless too many hang, which opens the breaker, or it is throttled.
+func (c *core) begin(now gabion.Instant) (stamp uint64, admitted bool, t *turn) {
+	if c.rules.Hanging != gabion.Off && !c.held {
+		if c.pile.roll(now); c.pile.old >= c.rules.Hanging {
+			return 0, false, c.become(Open, now, fmt.Sprintf("%d calls hang", c.pile.old), nil)
+		}
 	}
-	return c.admit(now), nil
+	if c.rules.Throttle > 0 && c.throttled(now) {
+		return 0, false, nil
+	}
+	return c.admit(now), true, nil
+}
+
+// throttled says whether the next call is refused, so that the dependency gets what it accepts and a bit more.
+func (c *core) throttled(now gabion.Instant) bool {
+	if c.asked == nil {
+		c.asked = window.New(c.rules.Window)
+	}
+	asked, n := float64(c.asked.Counts(now).Calls), c.calls.counts(now)
+	c.asked.Add(now, false, false)
+	accepted := float64(n.Calls - n.Failures)
+	refused := (asked - c.rules.Throttle*accepted) / (asked + 1)
+	return !c.held && asked >= float64(c.rules.MinCalls) && c.random() < refused
 }
 
 // admit stamps a call while closed.
@@ -155,7 +176,8 @@ func (c *core) fullUntil(now gabion.Instant) gabion.Instant {
 	return leased[len(leased)-c.rules.Probes] // after an Update to fewer Probes, several must end first
 }
 
-// done takes the result of the call with this stamp. freed says that a probe's place became free.
+// done takes the result of the call with this stamp. freed says that a probe's place became free, or that there is
+// something else to show outside.
 func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 	switch {
 	case c.state == Closed && stamp&periodMask == c.period:
@@ -165,7 +187,10 @@ func (c *core) done(stamp uint64, r *gabion.Result) (t *turn, freed bool) {
 		if r.Outcome == gabion.Ignored {
 			return nil, false
 		}
-		return c.count(r), false
+		if c.rules.Throttle > 0 && r.Outcome == gabion.Failure {
+			c.cause, freed = r.Err, true // refusals tell it
+		}
+		return c.count(r), freed
 	case c.state == Ramping && stamp == c.period && r.Outcome != gabion.Ignored:
 		return c.count(r), false
 	case c.state == HalfOpen:
@@ -271,7 +296,7 @@ func (c *core) become(state State, now gabion.Instant, why string, err error) *t
 			c.again = 0
 		}
 		c.streak.Store(0)
-		c.pile = c.rules.pile()
+		c.pile, c.asked = c.rules.pile(), nil
 		c.calls = newCounted(c.rules) // a late result that found the old one counts there
 	case HalfOpen: // keeps the cause, for refusals
 	}

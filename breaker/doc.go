@@ -28,12 +28,15 @@
 // [Breaker.Force] takes the decision away from it, until it is given back: forced open for a dependency that must be left
 // alone, forced closed when the breaker itself is in doubt, watching to see what a configuration would do.
 //
-// What to set when:
+// [ForHTTP] and [ForDatabase] are places to begin. What to set when:
 //
 //	many calls a second                   FailureRate over Window, with MinCalls high enough that chance opens nothing
 //	few calls                             Consecutive
 //	it gets slow before it fails          SlowCall, a bit below the timeout of a try, and SlowRate
+//	calls hang                            Hanging, which opens it before the first of them times out
+//	part of the calls can still be served Throttle, with FailureRate off
 //	it takes long to come back            OpenMax, so that probes get rarer
+//	it comes back weak                    RampFor, so that the load comes back with time
 //	a pool of connections goes stale      OnOpen, to close them
 //
 // Every admission is stamped with the period that it belongs to. A call that was admitted while the breaker was
