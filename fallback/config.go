@@ -15,13 +15,20 @@ type Config struct {
 	// the pipe's Classify called a result without error a failure. Default: every failure is. The caller's own
 	// cancellation never is, whatever On says.
 	On func(error) bool `yaml:"-" json:"-"`
+	// Exercise is the share of successful calls after which an alternative is asked as well, each in its turn, and what it
+	// answers is dropped: what is only used in an emergency fails in one. The call waits for it. The cause that the
+	// alternative is given is [ErrExercise]; it can return that to be left out. Default: none.
+	Exercise gabion.Share `yaml:"-" json:"-"`
 	// Observer is told which alternative served.
 	Observer gabion.Observer `yaml:"-" json:"-"`
 }
 
-// validate returns all problems of the alternatives, each as a [*gabion.FieldError].
-func validate(handlers []Handler) error {
+// validate returns all problems of the configuration and the alternatives, each as a [*gabion.FieldError].
+func validate(cfg Config, handlers []Handler) error {
 	var problems []error
+	if !(cfg.Exercise >= 0 && cfg.Exercise <= 1) { // written so that NaN is refused
+		problems = append(problems, &gabion.FieldError{Field: "exercise", Problem: fmt.Sprintf("is %v, must be between 0%% and 100%%", cfg.Exercise)})
+	}
 	problem := func(format string, args ...any) {
 		problems = append(problems, &gabion.FieldError{Field: "fallback", Problem: fmt.Sprintf(format, args...)})
 	}

@@ -18,6 +18,8 @@ type Fallback struct {
 	name      string
 	settings  atomic.Pointer[settings]
 	exhausted atomic.Uint64
+
+	succeeded, turn, exercised, broken atomic.Uint64 // of exercises
 }
 
 // settings is one configuration. It does not change.
@@ -51,6 +53,8 @@ type Snapshot struct {
 	Served map[string]uint64
 	// Exhausted counts the calls for which no alternative could answer.
 	Exhausted uint64
+	// Exercised counts how often an alternative was asked although nothing had failed, Broken how often it failed then.
+	Exercised, Broken uint64
 }
 
 // New makes a fallback of alternatives, which are tried in the order given.
@@ -65,7 +69,7 @@ func New(cfg Config, handlers ...Handler) (*Fallback, error) {
 // Update replaces the configuration and the alternatives. The name and the counts of alternatives that keep their
 // names stay. When it returns an error, nothing has changed.
 func (f *Fallback) Update(cfg Config, handlers ...Handler) error {
-	if err := validate(handlers); err != nil {
+	if err := validate(cfg, handlers); err != nil {
 		return fmt.Errorf("fallback %q: %w", f.name, err)
 	}
 	cfg.Name = f.name
@@ -100,6 +104,9 @@ func (f *Fallback) Before(context.Context, gabion.Attempt) gabion.Plan { return 
 // After implements [gabion.Driver]: it replaces a failure for which the alternatives stand in.
 func (f *Fallback) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 	s := f.settings.Load()
+	if a.Outcome == gabion.Success && f.due(s) {
+		f.exercise(ctx, s)
+	}
 	if !s.acts(ctx, a) {
 		return gabion.Verdict{}
 	}
@@ -154,7 +161,7 @@ func (s *settings) observe(e gabion.Event) {
 
 // Snapshot returns the counts.
 func (f *Fallback) Snapshot() Snapshot {
-	s := Snapshot{Served: map[string]uint64{}, Exhausted: f.exhausted.Load()}
+	s := Snapshot{Served: map[string]uint64{}, Exhausted: f.exhausted.Load(), Exercised: f.exercised.Load(), Broken: f.broken.Load()}
 	for _, h := range f.settings.Load().handlers {
 		s.Served[h.name] = h.served.Load()
 	}
