@@ -41,7 +41,7 @@ func wantState(t testing.TB, b *Bulkhead, want Snapshot) {
 }
 
 func TestDefaultTagsAreWhatNewApplies(t *testing.T) {
-	defaulttest.Check(t, *mustNew(t, Config{}).places.config)
+	defaulttest.Check(t, *mustNew(t, Config{}).places.config.Load())
 }
 
 func TestValidateNamesAllProblems(t *testing.T) {

@@ -1,18 +1,25 @@
 package bulkhead
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // places is the state of a bulkhead: who runs and who waits. It knows no time.
 //
 // Two things always hold outside of the lock: nobody waits while a place is free, and every waiter is either in the queue
 // or has been granted a place. So no wake-up can be lost.
+//
+// While nobody waits, nothing takes the lock. Whoever gives a place back first does so and then looks for waiters; whoever
+// waits first says so and then looks for a place. One of the two sees the other.
 type places struct {
+	config   atomic.Pointer[Config]
+	inFlight atomic.Int64
+	queued   atomic.Int64 // changed under the lock
+	refused  atomic.Uint64
+
 	mu          sync.Mutex
-	config      *Config
-	inFlight    int
-	queued      int
 	first, last *waiter
-	refused     uint64
 }
 
 // waiter is a call in the queue.
@@ -31,21 +38,39 @@ var (
 func (p *places) configure(cfg Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.config = &cfg
+	p.config.Store(&cfg)
 	p.grant()
+}
+
+// occupy takes a place if one is free.
+func (p *places) occupy(cfg *Config) bool {
+	for {
+		n := p.inFlight.Load()
+		if n >= int64(cfg.Concurrency) {
+			return false
+		}
+		if p.inFlight.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 // enter takes a place, or a place in the queue.
 func (p *places) enter() (*waiter, *Config) {
+	cfg := p.config.Load()
+	if p.queued.Load() == 0 && p.occupy(cfg) {
+		return taken, cfg
+	}
+	if cfg.Queue <= 0 {
+		p.refused.Add(1)
+		return full, cfg
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.inFlight < p.config.Concurrency:
-		p.inFlight++
-		return taken, p.config
-	case p.queued >= p.config.Queue:
-		p.refused++
-		return full, p.config
+	cfg = p.config.Load()
+	if p.queued.Load() >= int64(cfg.Queue) {
+		p.refused.Add(1)
+		return full, cfg
 	}
 	w := &waiter{granted: make(chan struct{}), queued: true, prev: p.last}
 	if p.last == nil {
@@ -54,28 +79,40 @@ func (p *places) enter() (*waiter, *Config) {
 		p.last.next = w
 	}
 	p.last = w
-	p.queued++
-	return w, p.config
+	p.queued.Add(1)
+	p.grant()
+	if !w.queued {
+		return taken, cfg
+	}
+	return w, cfg
 }
 
 // tryEnter takes a place if one is free.
 func (p *places) tryEnter() (*Config, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.inFlight >= p.config.Concurrency {
-		p.refused++
-		return p.config, false
+	cfg := p.config.Load()
+	if !p.occupy(cfg) {
+		p.refused.Add(1)
+		return cfg, false
 	}
-	p.inFlight++
-	return p.config, true
+	return cfg, true
 }
 
 // exit gives a place back. More exits than entries change nothing.
 func (p *places) exit() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inFlight = max(0, p.inFlight-1)
-	p.grant()
+	for {
+		n := p.inFlight.Load()
+		if n == 0 {
+			return
+		}
+		if p.inFlight.CompareAndSwap(n, n-1) {
+			break
+		}
+	}
+	if p.queued.Load() > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.grant()
+	}
 }
 
 // leave takes a waiter out of the queue, and counts its refusal. It returns false when the waiter has been granted a
@@ -87,23 +124,18 @@ func (p *places) leave(w *waiter) bool {
 		return false
 	}
 	p.unlink(w)
-	p.refused++
+	p.refused.Add(1)
 	return true
 }
 
 // refuse counts a refusal.
-func (p *places) refuse() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.refused++
-}
+func (p *places) refuse() { p.refused.Add(1) }
 
-// grant gives free places to the first in the queue.
+// grant gives free places to the first in the queue. The lock is held.
 func (p *places) grant() {
-	for p.first != nil && p.inFlight < p.config.Concurrency {
+	for cfg := p.config.Load(); p.first != nil && p.occupy(cfg); {
 		w := p.first
 		p.unlink(w)
-		p.inFlight++
 		close(w.granted)
 	}
 }
@@ -120,11 +152,11 @@ func (p *places) unlink(w *waiter) {
 		w.next.prev = w.prev
 	}
 	w.prev, w.next, w.queued = nil, nil, false
-	p.queued--
+	p.queued.Add(-1)
 }
 
 func (p *places) snapshot() Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Snapshot{InFlight: p.inFlight, Queued: p.queued, Refused: p.refused}
+	return Snapshot{InFlight: int(p.inFlight.Load()), Queued: int(p.queued.Load()), Refused: p.refused.Load()}
 }
