@@ -38,7 +38,11 @@ deps:
 bench-gateway: build deps
 	cd bench && $(GO) run ./gateway
 
-bench: bench-gateway
+## bench-policies: CPU per call beside the libraries that do the same; writes docs/performance.md
+bench-policies:
+	cd bench && $(GO) test -run '^$$' -bench . -count 6 ./policies | tee /dev/stderr | $(GO) run ./table
+
+bench: bench-gateway bench-policies
 
 ## generate: everything that is made from something else; a test fails when it is out of date
 generate:

@@ -68,7 +68,12 @@ func (e *Error) Unwrap() []error {
 }
 
 // Is finds the reason without the allocation that Unwrap needs.
-func (e *Error) Is(target error) bool { return errors.Is(e.Reason, target) }
+func (e *Error) Is(target error) bool {
+	if r, ok := e.Reason.(*rejection); ok {
+		return error(r) == target || r.Is(target)
+	}
+	return errors.Is(e.Reason, target)
+}
 
 // RetryAfter is how long to wait from now before a new try has a chance, 0 when that cannot be known or
 // when it already has.

@@ -2,17 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
-)
 
-// The gateway's section of the file stands between these lines.
-const (
-	sectionBegin = "<!-- bench-gateway: begin (made by make bench-gateway) -->"
-	sectionEnd   = "<!-- bench-gateway: end -->"
+	"github.com/gabion-io/gabion/bench/internal/section"
 )
 
 // report prints the table and writes it into its section of the file.
@@ -22,23 +15,14 @@ func report(o options, all []contender, results map[string]*result) error {
 	if o.out == "" {
 		return nil
 	}
-	old, err := os.ReadFile(o.out)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(old), sectionBegin)
-	_, after, ok2 := strings.Cut(rest, sectionEnd)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s: the lines %q and %q are not there", o.out, sectionBegin, sectionEnd)
-	}
-	return os.WriteFile(o.out, []byte(before+sectionBegin+"\n"+text+sectionEnd+after), 0o644)
+	return section.Write(o.out, "bench-gateway", text)
 }
 
 func table(o options, all []contender, results map[string]*result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nMeasured %s on %s, %d cores, %s. `wrk -t1 -c64` for %d s a round, %d rounds, contenders in turn; GET, 200-byte answer, keep-alive, "+
+	fmt.Fprintf(&b, "\n%s `wrk -t1 -c64` for %d s a round, %d rounds, contenders in turn; GET, 200-byte answer, keep-alive, "+
 		"nginx with one worker behind. CPU is user + system time of the proxy's processes per request, median [min–max].\n\n",
-		time.Now().UTC().Format(time.DateOnly), cpuModel(), runtime.NumCPU(), runtime.Version(), o.seconds, o.rounds)
+		section.Measured(), o.seconds, o.rounds)
 	b.WriteString("| | switched on | CPU µs/request | × Gabion | requests/s | p99 ms | errors | idle MiB | start ms |\n|---|---|---|---|---|---|---|---|---|\n")
 	var ours float64
 	if r := results["Gabion"]; r != nil {
@@ -55,14 +39,4 @@ func table(o options, all []contender, results map[string]*result) string {
 	}
 	b.WriteString("\n")
 	return b.String()
-}
-
-func cpuModel() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	_, rest, _ := strings.Cut(string(info), "model name\t: ")
-	model, _, _ := strings.Cut(rest, "\n")
-	return model
 }
