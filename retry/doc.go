@@ -17,6 +17,7 @@
 // quiet one, and never the savings of a calm day.
 //
 // Not retried is what cannot succeed or is not wanted any more: a call that a policy of our own refused
-// ([gabion.ErrRejected]), a call whose caller went away, and what the pipe's Classify calls Ignored. The final
+// ([gabion.ErrRejected]), a call whose caller went away, what the pipe's Classify calls Ignored, and an
+// error with a method Retryable() bool that says false: a request, for example, that may have been carried out. The final
 // error says how many tries there were and why there was no other, and wraps the last real one.
 package retry

@@ -17,6 +17,8 @@ var (
 	ErrBudget = errors.New("retry budget exhausted")
 	// ErrDeadline says that the next try would have come after the deadline.
 	ErrDeadline = errors.New("no time left for another attempt")
+	// ErrFinal says that what failed must not be tried again: see the package comment.
+	ErrFinal = errors.New("it must not be tried again")
 )
 
 // Describe implements [gabion.Policy].
@@ -41,15 +43,12 @@ func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 		return r.refused(a)
 	}
 	after, hasAfter := askedFor(a.Err)
-	d := Decision{Why: WhyNested}
-	if !nested(ctx, a.Err) {
-		d = r.Decide(a.Now, a.Number, deadlineOf(ctx), after)
-	}
+	d := r.decide(ctx, a, after)
 	r.tell(a, d)
 	if d.Again {
 		return gabion.Verdict{Again: true, Wait: d.Wait}
 	}
-	if a.Err == nil || a.Number == 1 && (d.Why == WhyAttempts || d.Why == WhyNested) {
+	if a.Err == nil || a.Number == 1 && (d.Why == WhyAttempts || d.Why == WhyNested || d.Why == WhyFinal) {
 		return gabion.Verdict{} // a failure that is a value, such as an answer with status 503; or nothing was retried
 	}
 	e := r.error(a, reason(d.Why))
@@ -57,6 +56,29 @@ func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 		e.Until = a.Now + after
 	}
 	return gabion.Verdict{Err: e}
+}
+
+func (r *Retry) decide(ctx context.Context, a gabion.Attempt, after time.Duration) Decision {
+	switch {
+	case nested(ctx, a.Err):
+		return Decision{Why: WhyNested}
+	case final(a.Err):
+		return Decision{Why: WhyFinal}
+	}
+	return r.Decide(a.Now, a.Number, deadlineOf(ctx), after)
+}
+
+// final says whether err forbids another try: who made the call may know that it must not be made twice, and says so with
+// this method.
+func final(err error) bool {
+	if err == nil {
+		return false
+	}
+	e, ok := errors.AsType[interface {
+		error
+		Retryable() bool
+	}](err)
+	return ok && !e.Retryable()
 }
 
 // nested says whether a failure is not for this policy to retry: because the call is a retry of somebody further out, who
@@ -111,6 +133,8 @@ func reason(why string) error {
 		return ErrBudget
 	case WhyDeadline:
 		return ErrDeadline
+	case WhyFinal:
+		return ErrFinal
 	}
 	return ErrAttempts
 }

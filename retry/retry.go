@@ -35,6 +35,7 @@ const (
 	WhyBudget   = "budget"   // too many calls are being retried
 	WhyDeadline = "deadline" // the next try would come too late
 	WhyNested   = "nested"   // the call is a retry itself, or what failed has been retried further in
+	WhyFinal    = "final"    // what failed says that it must not be tried again
 )
 
 // maxWait bounds the wait that a Retry-After can ask for. Who asks for more gets no retry: a call that was not given

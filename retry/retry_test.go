@@ -426,3 +426,46 @@ func BenchmarkSuccess(b *testing.B) {
 		}
 	}
 }
+
+// finalError is how a client says whether a request may be sent once more.
+type finalError struct {
+	error
+	retryable bool
+}
+
+func (e finalError) Retryable() bool { return e.retryable }
+func (e finalError) Unwrap() error   { return e.error }
+
+func TestTrap32WhatMustNotBeMadeTwiceIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			name  string
+			errs  []error
+			calls int
+			want  string
+		}{
+			{"may be tried again", []error{finalError{errDown, true}, nil}, 2, "<nil>"},
+			{"must not", []error{finalError{errDown, false}, nil}, 1, "connection refused"},
+			{"must not, within another error", []error{fmt.Errorf("send: %w", finalError{errDown, false}), nil}, 1, "send: connection refused"},
+			{
+				"must not any more",
+				[]error{errDown, finalError{errDown, false}, nil},
+				2, "retry: gave up after 2 attempts: it must not be tried again; last error: connection refused",
+			},
+		} {
+			var told events
+			pipe := newPipe(t, gabion.Config{}, newRetry(t, retry.Config{Attempts: 5, Observer: &told}))
+			calls := 0
+			err := pipe.Run(t.Context(), func(context.Context) error {
+				calls++
+				return test.errs[calls-1]
+			})
+			if calls != test.calls || fmt.Sprint(err) != test.want || err != nil && !errors.Is(err, errDown) {
+				t.Errorf("%s: %v after %d calls, want %s after %d", test.name, err, calls, test.want, test.calls)
+			}
+			if gaveUp := strings.Contains(told.String(), "final"); gaveUp != (err != nil) {
+				t.Errorf("%s: told %s", test.name, &told)
+			}
+		}
+	})
+}
