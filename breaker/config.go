@@ -31,7 +31,7 @@ type Config struct {
 	Hanging int `yaml:"-" json:"-"`
 	// Throttle, when it is set, refuses a share of the calls while the breaker is closed, so that about Throttle times as
 	// many get through as the dependency accepts: of n calls asked for in the window, of which m were not failures, the
-	// next is refused with the probability max(0, (n − Throttle·m) / (n + 1)). 2 is a good value; at least 1. It finds the
+	// next is refused with the probability max(0, (n − Throttle·m) / (n + 1)), at most 0.99. 2 is a good value; at least 1. It finds the
 	// share that a dependency can still serve; with FailureRate off it takes the place of opening altogether. See "Site
 	// Reliability Engineering", chapter "Handling Overload", client-side throttling. Default: nothing is throttled.
 	Throttle float64 `yaml:"-" json:"-"`

@@ -95,6 +95,10 @@ func (c *core) begin(now gabion.Instant) (stamp uint64, admitted bool, t *turn) 
 	return c.admit(now), true, nil
 }
 
+// mostThrottled is the largest share of calls that is throttled. What is let through grows by what is served of it, so if
+// almost nothing were let through, it would be long until a dependency that is well again had all calls.
+const mostThrottled = 0.99
+
 // throttled says whether the next call is refused, so that the dependency gets what it accepts and a bit more.
 func (c *core) throttled(now gabion.Instant) bool {
 	if c.asked == nil {
@@ -103,7 +107,7 @@ func (c *core) throttled(now gabion.Instant) bool {
 	asked, n := float64(c.asked.Counts(now).Calls), c.calls.counts(now)
 	c.asked.Add(now, false, false)
 	accepted := float64(n.Calls - n.Failures)
-	refused := (asked - c.rules.Throttle*accepted) / (asked + 1)
+	refused := min((asked-c.rules.Throttle*accepted)/(asked+1), mostThrottled)
 	return !c.held && asked >= float64(c.rules.MinCalls) && c.random() < refused
 }
 
