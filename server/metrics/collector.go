@@ -111,8 +111,8 @@ func (e *emitter) endpoint(service string, p status.Endpoint) {
 		e.flag("gabion_endpoint_state", state == p.State, service, p.Name, state)
 	}
 	e.put("gabion_endpoint_requests_in_flight", float64(p.InFlight), service, p.Name)
-	for code, n := range p.Codes {
-		e.put("gabion_endpoint_requests_total", float64(n), service, p.Name, code)
+	for _, class := range status.Classes { // also those not seen yet: the increase of a series that begins with 1 is 0
+		e.put("gabion_endpoint_requests_total", float64(p.Codes[class]), service, p.Name, class)
 	}
 	e.histogram("gabion_endpoint_request_duration_seconds", p.Duration, service, p.Name)
 	e.put("gabion_endpoint_errors_total", float64(p.Errors), service, p.Name)

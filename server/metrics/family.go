@@ -31,7 +31,7 @@ var Families = []Family{
 
 	{"gabion_endpoint_state", "gauge", []string{"service", "endpoint", "state"}, "1 for the state an endpoint is in, 0 for the others."},
 	{"gabion_endpoint_requests_in_flight", "gauge", []string{"service", "endpoint"}, "Requests an endpoint works on."},
-	{"gabion_endpoint_requests_total", "counter", []string{"service", "endpoint", "code"}, "Attempts sent to an endpoint, by the class of the answer (2xx); code is none when there was no answer."},
+	{"gabion_endpoint_requests_total", "counter", []string{"service", "endpoint", "code"}, "Attempts sent to an endpoint, by the class of the answer: 1xx to 5xx; code is none when there was no answer, other when its status is not one of HTTP."},
 	{"gabion_endpoint_request_duration_seconds", "histogram", []string{"service", "endpoint"}, "Time from dispatch to the head of the answer, or to the failure of an attempt that got none. Attempts that clients gave up are not in it."},
 	{"gabion_endpoint_errors_total", "counter", []string{"service", "endpoint"}, "Attempts that failed or were answered with 5xx."},
 	{"gabion_endpoint_ejections_total", "counter", []string{"service", "endpoint"}, "How often real requests took an endpoint out."},

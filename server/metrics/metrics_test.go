@@ -151,6 +151,7 @@ func TestWhatIsCountedElsewhere(t *testing.T) {
 		`gabion_endpoint_requests_in_flight{endpoint="a:1",service="catalog"} 3`,
 		`gabion_endpoint_requests_total{code="2xx",endpoint="a:1",service="catalog"} 101`,
 		`gabion_endpoint_requests_total{code="none",endpoint="a:1",service="catalog"} 9`,
+		`gabion_endpoint_requests_total{code="5xx",endpoint="a:1",service="catalog"} 0`,
 		`gabion_endpoint_request_duration_seconds_bucket{endpoint="a:1",service="catalog",le="1"} 0`,
 		`gabion_endpoint_request_duration_seconds_bucket{endpoint="a:1",service="catalog",le="2.5"} 110`,
 		`gabion_endpoint_request_duration_seconds_sum{endpoint="a:1",service="catalog"} 220`,

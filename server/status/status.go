@@ -96,7 +96,7 @@ type Endpoint struct {
 	// Requests and Errors count attempts, and those that failed or were answered with 5xx.
 	Requests uint64 `json:"requests"`
 	Errors   uint64 `json:"errors"`
-	// Codes counts attempts by the class of the answer ("2xx"), or "none".
+	// Codes counts attempts by one of [Classes]; those that were not seen are left out.
 	Codes map[string]uint64 `json:"codes"`
 	// Duration is the time to the head of the answer, or to the failure of attempts that got none.
 	Duration Histogram `json:"duration"`
@@ -115,6 +115,10 @@ const (
 	Unhealthy = "unhealthy"  // fails its active checks
 	Unknown   = "unknown"    // not yet checked
 )
+
+// Classes are the classes of answers to attempts: "none" is for those that got none, "other" for a status that HTTP does
+// not have.
+var Classes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx", "other"}
 
 // EndpointStates are all states of an endpoint, from best to worst. [Draining] is one that was removed and finishes
 // what it has in flight.

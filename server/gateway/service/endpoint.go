@@ -17,6 +17,7 @@ import (
 	"github.com/gabion-io/gabion/server/gateway/balance"
 	"github.com/gabion-io/gabion/server/gateway/health"
 	"github.com/gabion-io/gabion/server/metrics/histogram"
+	"github.com/gabion-io/gabion/server/status"
 )
 
 // Endpoint is one address of a service.
@@ -28,8 +29,8 @@ type Endpoint struct {
 
 	transport atomic.Pointer[Transport]
 	breaker   atomic.Pointer[breaker.Breaker]
-	resting   atomic.Int64                   // until when neither its breaker nor its ejection lets a trial through
-	classes   [len(classNames)]atomic.Uint64 // attempts by the class of the answer
+	resting   atomic.Int64                       // until when neither its breaker nor its ejection lets a trial through
+	classes   [len(status.Classes)]atomic.Uint64 // attempts by the class of the answer
 	duration  *histogram.Histogram
 	errors    atomic.Uint64
 	refused   atomic.Uint64 // by the breaker

@@ -39,15 +39,21 @@ type Result struct {
 // Done gives the endpoint back.
 func (l Lease) Done(now gabion.Instant, r Result) { l.Endpoint.done(now, l, r) }
 
-// classNames are the classes of answers, by their first digit. What is no status of HTTP counts as none.
-var classNames = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+// The classes of answers: an index of status.Classes.
+const (
+	unanswered = 0 // and 1 to 5 are the first digit of the status
+	otherClass = 6 // an answer with a status that HTTP does not have
+)
 
-// class is the class of the answer, an index of classNames.
+// class is the class of the answer.
 func (r *Result) class() int {
-	if class := r.Status / 100; class < len(classNames) {
-		return class
+	switch {
+	case r.Status == 0:
+		return unanswered
+	case r.Status < 100 || r.Status > 599:
+		return otherClass
 	}
-	return 0
+	return r.Status / 100
 }
 
 // quality is what balancing makes of the result.

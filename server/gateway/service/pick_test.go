@@ -88,6 +88,7 @@ func TestAttemptsAreCountedByAnswer(t *testing.T) {
 		for _, r := range []Result{
 			{Outcome: gabion.Success, Status: 204, Reached: true, Took: 20 * time.Millisecond},
 			{Outcome: gabion.Success, Status: 404, Reached: true, Took: 20 * time.Millisecond},
+			{Outcome: gabion.Success, Status: 999, Reached: true, Took: 20 * time.Millisecond},
 			{Outcome: gabion.Failure, Status: 503, Reached: true, Took: 2 * time.Second},
 			{Outcome: gabion.Failure, Reached: true, Err: broke}, // after 1 s
 			{Outcome: gabion.Ignored, Reached: true, Err: broke}, // its client went away
@@ -95,7 +96,7 @@ func TestAttemptsAreCountedByAnswer(t *testing.T) {
 			w.pick().Done(gabion.Now()+time.Second, r)
 		}
 		st := w.status(a)
-		if want := map[string]uint64{"2xx": 1, "4xx": 1, "5xx": 1, "none": 2}; !maps.Equal(st.Codes, want) || st.Requests != 5 {
+		if want := map[string]uint64{"2xx": 1, "4xx": 1, "5xx": 1, "none": 2, "other": 1}; !maps.Equal(st.Codes, want) || st.Requests != 6 {
 			t.Errorf("%v, %d in all", st.Codes, st.Requests)
 		}
 		seen := map[float64]uint64{}
@@ -104,7 +105,7 @@ func TestAttemptsAreCountedByAnswer(t *testing.T) {
 				seen[bucket.LE] = bucket.Count
 			}
 		}
-		if want := map[float64]uint64{.025: 2, 1: 1, 2.5: 1}; !maps.Equal(seen, want) || math.Abs(st.Duration.Sum-3.04) > 1e-9 {
+		if want := map[float64]uint64{.025: 3, 1: 1, 2.5: 1}; !maps.Equal(seen, want) || math.Abs(st.Duration.Sum-3.06) > 1e-9 {
 			t.Errorf("durations %v, %v s in all", seen, st.Duration.Sum)
 		}
 	})

@@ -64,7 +64,7 @@ func (e *Endpoint) status(now gabion.Instant, wall time.Time) status.Endpoint {
 	}
 	for class := range e.classes {
 		if n := e.classes[class].Load(); n > 0 {
-			st.Codes[classNames[class]] = n
+			st.Codes[status.Classes[class]] = n
 			st.Requests += n
 		}
 	}

@@ -2,6 +2,8 @@ package service
 
 import (
 	"errors"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -38,8 +40,11 @@ func TestUpdateKeepsWhatStays(t *testing.T) {
 		next.Balance = "round_robin"
 		w.update(next)
 		after := w.status(a)
-		if after.Requests != before.Requests || after.Weight != 7 || after.State != before.State {
+		if after.Weight != 7 || after.State != before.State {
 			t.Errorf("before %+v, after %+v", before, after)
+		}
+		if before.Codes["2xx"] == 0 || !maps.Equal(after.Codes, before.Codes) || !reflect.DeepEqual(after.Duration, before.Duration) {
+			t.Errorf("what was counted is gone: before %+v, after %+v", before, after)
 		}
 		w.wantState(b, status.Unhealthy)
 		if w.s.Breaker() != breaker {
