@@ -13,7 +13,7 @@ import (
 )
 
 // Any sequence of calls that begin, wait, give up, end, and of changes of the configuration gives the places out as a plain
-// queue does: in order, none lost, none too many.
+// list of lines does: in turn, in order or the newest first, none lost, none too many.
 func TestBulkheadFollowsItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var failed any
@@ -40,6 +40,9 @@ func drawBulkhead(t *rapid.T) bulkhead.Config {
 		Concurrency: rapid.IntRange(1, 4).Draw(t, "concurrency"),
 		Queue:       rapid.SampledFrom([]int{0, 1, 2, 5, gabion.Off}).Draw(t, "queue"),
 		Wait:        time.Duration(rapid.IntRange(1, 10).Draw(t, "wait")) * 10 * time.Millisecond,
+		Interval:    rapid.SampledFrom([]time.Duration{gabion.Off, 20 * time.Millisecond, 50 * time.Millisecond}).Draw(t, "interval"),
+		Target:      7 * time.Millisecond,
+		MaxTenants:  10, // fewer than there are keys: lines are shared in a test of the package itself
 	}
 }
 
@@ -49,37 +52,130 @@ type bulkheadModel struct {
 	config  bulkhead.Config
 	calls   []*bulkheadCall
 	running int
-	queue   []*bulkheadCall
+	lines   []*bulkheadLine // in the order of their turns
+	since   time.Time       // when nobody waited
 	refused uint64
+}
+
+// bulkheadLine is those who wait for one key, the oldest first.
+type bulkheadLine struct {
+	key   string
+	calls []*bulkheadCall
 }
 
 // bulkheadCall is a call that waits; state is what the model says of it, result is what the bulkhead said.
 type bulkheadCall struct {
 	cancel  context.CancelFunc
+	since   time.Time
 	expires time.Time
 	want    string // "waits", "runs", "refused"
 	result  chan error
 	got     string
 }
 
-func (m *bulkheadModel) acquire(*rapid.T) {
-	ctx, cancel := context.WithCancel(m.t.Context())
-	c := &bulkheadCall{cancel: cancel, expires: time.Now().Add(m.config.Wait), want: "waits", got: "waits", result: make(chan error, 1)}
+func (m *bulkheadModel) acquire(t *rapid.T) {
+	key := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
+	ctx, cancel := context.WithCancel(gabion.WithTenant(m.t.Context(), key))
+	c := &bulkheadCall{cancel: cancel, since: time.Now(), want: "waits", got: "waits", result: make(chan error, 1)}
 	m.calls = append(m.calls, c)
-	switch {
-	case m.running < m.config.Concurrency:
+	if m.running < m.config.Concurrency {
 		m.running++
 		c.want = "runs"
-	case len(m.queue) < m.config.Queue:
-		m.queue = append(m.queue, c)
-	default:
-		m.refuse(c)
+	} else {
+		m.lineUp(c, key)
 	}
 	go func() {
 		_, err := m.real.Acquire(ctx, gabion.Now())
 		c.result <- err
 	}()
 	synctest.Wait()
+}
+
+// lineUp puts a call into the queue, if it has room or somebody has to make room.
+func (m *bulkheadModel) lineUp(c *bulkheadCall, key string) {
+	pressed, wait := m.pressed(), m.config.Wait
+	if pressed {
+		wait = min(wait, m.config.Target)
+	}
+	c.expires = c.since.Add(wait)
+	if m.config.Queue <= 0 {
+		m.refuse(c)
+		return
+	}
+	if len(m.waiting()) >= m.config.Queue {
+		victim := m.yields(key, pressed, wait)
+		if victim == nil {
+			m.refuse(c)
+			return
+		}
+		victim.cancel()
+		m.leave(victim)
+	}
+	if len(m.waiting()) == 0 {
+		m.since = c.since
+	}
+	l := m.line(key)
+	if l == nil {
+		l = &bulkheadLine{key: key}
+		if pressed && len(m.waiting()) > 0 {
+			m.lines = append([]*bulkheadLine{l}, m.lines...)
+		} else {
+			m.lines = append(m.lines, l)
+		}
+	}
+	l.calls = append(l.calls, c)
+}
+
+// yields is who makes room for one more call of the key.
+func (m *bulkheadModel) yields(key string, pressed bool, wait time.Duration) *bulkheadCall {
+	own, longest := m.line(key), m.lines[0]
+	for _, l := range m.lines {
+		if len(l.calls) > len(longest.calls) {
+			longest = l
+		}
+	}
+	length := 0
+	if own != nil {
+		length = len(own.calls)
+	}
+	if len(longest.calls) > length+1 {
+		if pressed {
+			return longest.calls[0]
+		}
+		return longest.calls[len(longest.calls)-1]
+	}
+	if !pressed {
+		return nil
+	}
+	for i := len(m.lines) - 1; length == 0 && (own == nil || len(own.calls) == 0); i-- {
+		own = m.lines[i]
+	}
+	if time.Since(own.calls[0].since) < wait {
+		return nil
+	}
+	return own.calls[0]
+}
+
+func (m *bulkheadModel) line(key string) *bulkheadLine {
+	if i := slices.IndexFunc(m.lines, func(l *bulkheadLine) bool { return l.key == key }); i >= 0 {
+		return m.lines[i]
+	}
+	return nil
+}
+
+// waiting is all who wait. When it is nobody, all lines are forgotten.
+func (m *bulkheadModel) waiting() (all []*bulkheadCall) {
+	for _, l := range m.lines {
+		all = append(all, l.calls...)
+	}
+	if len(all) == 0 {
+		m.lines = nil
+	}
+	return all
+}
+
+func (m *bulkheadModel) pressed() bool {
+	return m.config.Interval > 0 && len(m.waiting()) > 0 && time.Since(m.since) > m.config.Interval
 }
 
 func (m *bulkheadModel) try(t *rapid.T) {
@@ -122,7 +218,7 @@ func (m *bulkheadModel) cancel(t *rapid.T) {
 func (m *bulkheadModel) wait(t *rapid.T) {
 	time.Sleep(time.Duration(rapid.IntRange(1, 50).Draw(t, "ms")) * time.Millisecond)
 	synctest.Wait()
-	for _, c := range slices.Clone(m.queue) {
+	for _, c := range m.waiting() {
 		if !time.Now().Before(c.expires) {
 			c.cancel()
 			m.leave(c)
@@ -153,9 +249,9 @@ func (m *bulkheadModel) check(t *rapid.T) {
 			t.Fatalf("call %d: %s, want %s", i, c.got, c.want)
 		}
 	}
-	want := bulkhead.Snapshot{InFlight: m.running, Queued: len(m.queue), Refused: m.refused}
-	if got := m.real.Snapshot(); got != want {
-		t.Fatalf("%+v, want %+v", got, want)
+	got := m.real.Snapshot()
+	if got.InFlight != m.running || got.Queued != len(m.waiting()) || got.Refused != m.refused || got.Pressed != m.pressed() {
+		t.Fatalf("%+v, want %d in flight, %d queued, %d refused, pressed %v", got, m.running, len(m.waiting()), m.refused, m.pressed())
 	}
 }
 
@@ -178,15 +274,27 @@ func (m *bulkheadModel) finish(t *rapid.T) {
 }
 
 func (m *bulkheadModel) grant() {
-	for len(m.queue) > 0 && m.running < m.config.Concurrency {
-		m.queue[0].want = "runs"
-		m.queue = m.queue[1:]
+	for m.running < m.config.Concurrency && len(m.waiting()) > 0 {
+		l, newest := m.lines[0], m.pressed()
+		m.lines = m.lines[1:]
+		if len(l.calls) == 0 {
+			continue
+		}
+		m.lines = append(m.lines, l)
+		i := 0
+		if newest {
+			i = len(l.calls) - 1
+		}
+		l.calls[i].want = "runs"
+		l.calls = slices.Delete(l.calls, i, i+1)
 		m.running++
 	}
 }
 
 func (m *bulkheadModel) leave(c *bulkheadCall) {
-	m.queue = slices.DeleteFunc(m.queue, func(other *bulkheadCall) bool { return other == c })
+	for _, l := range m.lines {
+		l.calls = slices.DeleteFunc(l.calls, func(other *bulkheadCall) bool { return other == c })
+	}
 	m.refuse(c)
 }
 
