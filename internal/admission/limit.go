@@ -1,0 +1,220 @@
+package admission
+
+import "math"
+
+// The constants of the limit. They were chosen together, in simulation; the comments say what each one trades.
+const (
+	// firstLimit is small enough that one worker can do it within the deadline, and grows to 1000 in four round trips.
+	firstLimit = 8
+	// backlog is the share of the deadline that calls may take within the service. More keeps the service busier when it
+	// slows down; less answers sooner.
+	backlog = 0.30
+	// inTime is the share of the deadline within which an answer is good. The rest is for errors of estimation.
+	inTime = 0.85
+	// knee bounds the latency to this many times the unqueued one: a longer queue in the service gains nothing.
+	knee = 4
+	// fullWindow is how many completions a window needs: a mean of 16 is right within 12 % when the deviation is half the mean.
+	fullWindow = 16
+	// gainToRise is by how much goodput must follow a higher limit before it is believed: staying too low costs goodput,
+	// staying too high only latency.
+	gainToRise = 0.3
+	// latePrice is how many good answers one more late answer costs, when two limits are compared.
+	latePrice = 2
+	// floorDecay is how much of the floor is forgotten in a second, so that it is found anew every ten seconds or so.
+	floorDecay = 0.02
+	// spreadDecay is how much of the spread is forgotten in a second.
+	spreadDecay = 0.3
+)
+
+// mode is what the limit is doing.
+type mode uint8
+
+const (
+	slowStart mode = iota // grows by multiples until the latency answers
+	normal
+	verify // back at the limit from before a cut that cost goodput, to see whether it was the cut
+	probe  // above the floor, to see whether the floor is too low
+	fixed  // the concurrency is known
+)
+
+// String is the mode as Snapshot and its readers show it.
+func (m mode) String() string {
+	return [...]string{"slow_start", "normal", "verify", "probe", "pool"}[m]
+}
+
+// level is what was measured at a limit. Rates are per nanosecond.
+type level struct{ limit, good, late float64 }
+
+// limit is how many calls may be in flight, and what is known of the service. Times are nanoseconds as float64.
+type limit struct {
+	deadline float64
+	most     float64 // upper bound
+	mode     mode
+
+	value    float64
+	floor    float64 // found by experiment; 0: none
+	unqueued float64 // mean latency while the limit was not reached; 0: not known yet
+	mean     float64 // of the latency lately
+	spread   float64 // 99th percentile / mean
+	rate     float64 // completions per nanosecond while the limit was reached
+	target   float64 // the mean latency aimed at
+	tail     tail
+
+	window  window
+	settled float64 // completions before it belong to the limit before
+	judge   sums    // since the limit last changed
+	anchor  level   // where the limit stood before it was cut; limit 0: none
+	lower   level   // in verify and probe: the limit compared with
+	probed  float64 // when the last probe began
+	every   float64 // how long it is between two probes
+	first   sums    // unqueued calls seen before unqueued is known
+}
+
+// sums are of completions.
+type sums struct{ n, time, latency, good float64 }
+
+// window is what was seen since the last update.
+type window struct {
+	sums
+	began    float64
+	inFlight float64 // sum, at completions
+	full     float64 // completions when no more calls could start
+	most     float64 // calls in flight
+	limited  bool    // a call could not start at once
+}
+
+func newLimit(deadline float64, now Instant) limit {
+	return limit{
+		deadline: deadline, most: math.Inf(1), value: firstLimit, spread: 2, target: backlog * deadline,
+		window: window{began: float64(now)}, every: probeFirst * deadline,
+	}
+}
+
+// calls is the limit as a number of calls.
+func (l *limit) calls() int { return int(math.Round(l.value)) }
+
+// completed takes in a call that ended after latency, with so many in flight, itself included.
+func (l *limit) completed(now Instant, latency float64, good, full bool, inFlight int) {
+	latency = min(latency, l.deadline)
+	if l.mean > 0 {
+		l.tail.add(latency / l.mean)
+	}
+	at := float64(now)
+	if at < l.settled {
+		l.window.began = l.settled
+		return
+	}
+	w := &l.window
+	w.n++
+	w.latency += latency
+	w.inFlight += float64(inFlight)
+	w.most = max(w.most, float64(inFlight))
+	if full {
+		w.full++
+	}
+	if good {
+		w.good++
+	}
+	w.time = at - w.began
+	if w.n >= l.windowSize() && w.time >= min(max(l.mean, 0.02*l.deadline), 0.5*l.deadline) {
+		l.update(at)
+	}
+}
+
+func (l *limit) windowSize() float64 {
+	if l.mode == slowStart {
+		return min(max(l.value/2, 2), fullWindow)
+	}
+	return fullWindow
+}
+
+// update learns from the window and begins the next.
+func (l *limit) update(now float64) {
+	w := &l.window
+	mean := w.latency / w.n
+	seen := mean
+	if w.full >= 0.8*w.n { // Little's law sees calls that have not ended, too
+		seen = max(seen, w.inFlight/w.n*w.time/w.n)
+	}
+	l.target = min(backlog*l.deadline, inTime*l.deadline/l.spread)
+	if l.unqueued > 0 {
+		l.target = min(l.target, knee*l.unqueued)
+	}
+	// Growth needs a look as long as the tail: at first only the short calls have ended.
+	look := min(max(l.spread*seen, l.deadline/4), l.deadline)
+	if w.limited && l.mode == normal && seen <= l.target && w.time < look {
+		return
+	}
+	l.learn(mean)
+	before := l.calls()
+	if w.limited {
+		l.step(now, seen)
+	} else {
+		l.rate = max(l.rate, w.n/w.time)
+		if l.mode != fixed && (l.mode != slowStart || w.n >= fullWindow) {
+			l.mode = normal
+		}
+		l.anchor = level{}
+	}
+	l.value = min(max(l.value, 1), l.most)
+	if l.calls() != before {
+		l.judge = sums{}
+		l.settled = now + min(seen, l.deadline/2)
+	}
+	l.window = window{began: max(now, l.settled)}
+}
+
+// learn takes in what the window says about the service.
+func (l *limit) learn(mean float64) {
+	w, second := &l.window, l.window.time/1e9
+	if l.mean == 0 {
+		l.mean = mean
+	}
+	l.mean += max(w.n/(w.n+fullWindow), 0.3) * (mean - l.mean)
+	l.spread = max(l.tail.spread(), l.spread*(1-min(spreadDecay*second, 1)), 1)
+	l.floor *= 1 - min(floorDecay*second, 1)
+	switch gap := mean - l.unqueued; {
+	case l.unqueued == 0 && !w.limited:
+		l.first.n += w.n
+		l.first.latency += w.latency
+		l.first.time += w.time
+		if l.first.n >= 64 && l.first.time >= l.deadline/2 {
+			l.unqueued = l.first.latency / l.first.n
+		}
+	case l.unqueued == 0:
+	case !w.limited:
+		l.unqueued += 0.1 * gap
+	case gap < 0:
+		l.unqueued += 0.5 * min(w.n/256, 1) * gap
+	default:
+		l.unqueued += 0.01 * min(second, 1) * gap
+	}
+}
+
+// step moves the limit after a window in which it was reached.
+func (l *limit) step(now, seen float64) {
+	w := &l.window
+	if l.rate == 0 {
+		l.rate = w.n / w.time
+	}
+	l.rate += w.n / (w.n + 3*fullWindow) * (w.n/w.time - l.rate)
+	l.judge.n += w.n
+	l.judge.time += w.time
+	l.judge.good += w.good
+	switch l.mode {
+	case slowStart:
+		switch {
+		case 3*seen < l.target:
+			l.value *= 4
+		case 1.5*seen < l.target:
+			l.value *= 2
+		default:
+			l.mode = normal
+		}
+	case verify, probe:
+		l.compare(now)
+	case normal:
+		l.follow(now, seen)
+	case fixed:
+	}
+}
