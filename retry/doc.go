@@ -18,6 +18,8 @@
 //
 // Not retried is what cannot succeed or is not wanted any more: a call that a policy of our own refused
 // ([gabion.ErrRejected]), a call whose caller went away, what the pipe's Classify calls Ignored, and an
-// error with a method Retryable() bool that says false: a request, for example, that may have been carried out. The final
-// error says how many tries there were and why there was no other, and wraps the last real one.
+// error with a method Retryable() bool that says false: a request, for example, that may have been carried out. An error
+// whose Retryable says true is retried also when it is Ignored: a limit that was hit says nothing about the health of the
+// one who was called, and yet when to come again. The final error says how many tries there were and why there was no
+// other, and wraps the last real one.
 package retry

@@ -39,7 +39,7 @@ func (r *Retry) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 	if a.Outcome == gabion.Success {
 		return gabion.Verdict{}
 	}
-	if a.Outcome == gabion.Ignored || errors.Is(a.Err, gabion.ErrRejected) {
+	if errors.Is(a.Err, gabion.ErrRejected) || a.Outcome == gabion.Ignored && !welcome(ctx, a.Err) {
 		return r.refused(a)
 	}
 	after, hasAfter := askedFor(a.Err)
@@ -71,14 +71,26 @@ func (r *Retry) decide(ctx context.Context, a gabion.Attempt, after time.Duratio
 // final says whether err forbids another try: who made the call may know that it must not be made twice, and says so with
 // this method.
 func final(err error) bool {
+	again, says := retryable(err)
+	return says && !again
+}
+
+// welcome says whether another try is asked for although the last one was [gabion.Ignored]: an answer such as "too many
+// requests" is no failure of the one who was called, and says when to come again.
+func welcome(ctx context.Context, err error) bool {
+	again, _ := retryable(err)
+	return again && ctx.Err() == nil
+}
+
+func retryable(err error) (again, says bool) {
 	if err == nil {
-		return false
+		return false, false
 	}
-	e, ok := errors.AsType[interface {
+	e, says := errors.AsType[interface {
 		error
 		Retryable() bool
 	}](err)
-	return ok && !e.Retryable()
+	return says && e.Retryable(), says
 }
 
 // nested says whether a failure is not for this policy to retry: because the call is a retry of somebody further out, who

@@ -469,3 +469,54 @@ func TestTrap32WhatMustNotBeMadeTwiceIsNot(t *testing.T) {
 		}
 	})
 }
+
+// A service that limits its callers is well, so its answer is Ignored. It still says when to come again.
+func TestTrap30WhatIsIgnoredIsRetriedWhenItAsksForThat(t *testing.T) {
+	limited := &limitedError{}
+	for _, test := range []struct {
+		name   string
+		err    error
+		cancel bool
+		calls  int
+	}{
+		{"it asks for that", limited, false, 3},
+		{"it asks for that, within another error", fmt.Errorf("answer: %w", limited), false, 3},
+		{"it does not", errDown, false, 1},
+		{"it forbids it", finalError{errDown, false}, false, 1},
+		{"the caller has gone", limited, true, 1},
+		{"another policy refused", fmt.Errorf("%w: %w", errGate, limited), false, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			again := newRetry(t, retry.Config{})
+			pipe := newPipe(t, gabion.Config{Classify: func(_ any, err error) gabion.Outcome {
+				if err == nil {
+					return gabion.Success
+				}
+				return gabion.Ignored
+			}}, again)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			calls, start := 0, time.Now()
+			err := pipe.Run(ctx, func(context.Context) error {
+				if calls++; test.cancel {
+					cancel()
+				}
+				return test.err
+			})
+			took := time.Since(start)
+			if calls != test.calls || !errors.Is(err, test.err) || calls == 3 && took < 4*time.Second {
+				t.Errorf("%s: %v after %d calls and %v, want %d calls", test.name, err, calls, took, test.calls)
+			}
+			if retries := again.Snapshot(gabion.Now()).Retries; retries != uint64(test.calls-1) {
+				t.Errorf("%s: %d retries were charged", test.name, retries)
+			}
+		})
+	}
+}
+
+// limitedError is an answer such as "too many requests".
+type limitedError struct{}
+
+func (*limitedError) Error() string             { return "too many requests" }
+func (*limitedError) Retryable() bool           { return true }
+func (*limitedError) RetryAfter() time.Duration { return 2 * time.Second }
