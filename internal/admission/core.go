@@ -1,6 +1,10 @@
 package admission
 
-import "time"
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
 
 // Instant is a reading of a monotonic clock, in nanoseconds.
 type Instant = time.Duration
@@ -16,6 +20,12 @@ type Config struct {
 	Most int
 	// Known is the concurrency, where it is known; the limit is this number then. 0: it is found.
 	Known int
+	// Queue bounds how many calls wait, on top of the bound in time; 0: nothing else does.
+	Queue int
+	// Tenants bounds how many tenants of a class have a line of their own in the queue, all others share one; 0: all have.
+	Tenants int
+	// Off lets every call start, and learns nothing. What was learned before stays.
+	Off bool
 }
 
 // Decision is what becomes of a call that arrives.
@@ -31,68 +41,97 @@ const (
 	Refuse
 )
 
-// Core decides about calls. It is not safe for concurrent use, and its instants must not go backwards by much.
+// Core decides about calls. Instants must not go backwards by much.
+//
+// [Core.TryStart], [Core.End], [Core.Release], [Core.Waiting] and [Core.Brownout] are safe for concurrent use, also beside
+// the other methods, of which only one may run at a time. No wake-up is lost: whoever gives a place back does so first and then
+// looks whether somebody is waiting; whoever waits says so first, and is then given a place with [Core.Next] if there is one.
 type Core struct {
+	inFlight atomic.Int64
+	open     atomic.Int64 // the limit, as a number of calls
+	queued   atomic.Int64 // the size of the queue
+
 	config   Config
 	limit    limit
 	queue    queue
 	standing Instant // since when the queue has not been empty
-	inFlight int
 	pressure pressure
 }
 
 // New makes a core.
 func New(cfg Config, now Instant) *Core {
 	c := &Core{config: cfg, limit: newLimit(float64(cfg.Deadline), now)}
-	c.pressure.began = now
 	c.configure(cfg)
 	return c
 }
 
-// Configure changes the configuration. What was learned stays. Calls that wait may have room now: see [Core.Next].
-func (c *Core) Configure(cfg Config) {
-	if cfg.Deadline != c.config.Deadline {
-		c.limit.deadline = float64(cfg.Deadline)
-		c.limit.every = probeFirst * c.limit.deadline
-	}
+// Configure changes the configuration. What was learned stays, apart from measurements that have not ended. Calls that wait
+// may have room now: see [Core.Next].
+func (c *Core) Configure(now Instant, cfg Config) {
+	before, deadline, wasOff := c.limit.value, c.config.Deadline, c.config.Off
 	c.configure(cfg)
+	if c.limit.value != before || cfg.Deadline != deadline || wasOff {
+		c.limit.restart(float64(now), float64(cfg.Deadline))
+	}
 }
 
 func (c *Core) configure(cfg Config) {
 	l := &c.limit
-	switch {
-	case cfg.Known > 0:
-		l.mode, l.value, l.floor, l.most = fixed, float64(cfg.Known), 0, float64(cfg.Known)
-	case l.mode == fixed:
-		l.mode = normal
-		fallthrough
-	default:
-		l.most = newLimit(0, 0).most
-		if cfg.Most > 0 {
-			l.most = float64(cfg.Most)
-		}
-		l.value, l.floor = min(l.value, l.most), min(l.floor, l.most)
+	l.most = math.Inf(1)
+	if cfg.Most > 0 {
+		l.most = float64(cfg.Most)
 	}
+	if cfg.Known > 0 {
+		l.mode, l.value, l.floor, l.most = fixed, float64(cfg.Known), 0, float64(cfg.Known)
+	} else if l.mode == fixed {
+		l.mode = normal
+	}
+	l.value, l.floor = min(l.value, l.most), min(l.floor, l.most)
 	c.config = cfg
+	c.queue.most = cfg.Tenants
+	c.publish()
+}
+
+// publish makes the limit known to those who have no lock.
+func (c *Core) publish() {
+	calls := int64(math.MaxInt64)
+	if !c.config.Off {
+		calls = int64(c.limit.calls())
+	}
+	if c.open.Load() != calls { // most often it is the same, and reading does not disturb other processors
+		c.open.Store(calls)
+	}
+}
+
+// TryStart starts a call if nobody waits and the limit is not reached.
+func (c *Core) TryStart() bool { return c.queued.Load() == 0 && c.occupy() }
+
+// occupy takes a place if one is free.
+func (c *Core) occupy() bool {
+	for {
+		n := c.inFlight.Load()
+		if n >= c.open.Load() {
+			return false
+		}
+		if c.inFlight.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 // Arrive decides about a call. One that may wait is to be put into the queue with [Core.Push] at once.
 func (c *Core) Arrive(now Instant, class int, tenant string) Decision {
-	if c.queue.size == 0 && c.inFlight < c.limit.calls() {
-		c.inFlight++
-		c.pressure.arrived(now, c.config.Deadline)
+	if c.TryStart() {
 		return Start
 	}
 	c.limit.window.limited = true
-	room := c.room(now)
-	if float64(c.queue.ahead(class)) >= room {
+	if float64(c.queue.ahead(class)) >= c.room(now) {
 		longest := c.queue.newestOfLongest(class)
 		if longest == nil || longest.in.size <= c.queue.lineSize(class, tenant)+1 {
-			c.pressure.refused(now, c.config.Deadline)
+			c.pressure.lose(now, class)
 			return Refuse
 		}
 	}
-	c.pressure.arrived(now, c.config.Deadline)
 	return Queue
 }
 
@@ -110,13 +149,14 @@ func (c *Core) Push(now Instant, w *Waiter) (evicted *Waiter) {
 	}
 	if evicted != nil {
 		c.queue.remove(evicted)
-		c.pressure.evicted()
+		c.pressure.lose(now, evicted.Class)
 	}
 	if c.queue.size == 0 {
 		c.standing = now
 	}
 	w.since = now
 	c.queue.push(w)
+	c.queued.Store(int64(c.queue.size))
 	return evicted
 }
 
@@ -132,7 +172,11 @@ func (c *Core) room(now Instant) float64 {
 	if c.stands(now) {
 		budget = min(budget, 0.15*d)
 	}
-	return max(2, l.rate*budget)
+	room := max(2, l.rate*budget)
+	if c.config.Queue > 0 {
+		room = min(room, float64(c.config.Queue))
+	}
+	return room
 }
 
 // stands says whether the queue has not been empty for so long that it is no burst.
@@ -153,36 +197,88 @@ func (c *Core) Patience() time.Duration {
 // Complete takes in that a call has ended after latency, the wait in the queue not counted. good says that its answer
 // was of use, apart from its time. Calls that wait may start now: see [Core.Next].
 func (c *Core) Complete(now Instant, latency time.Duration, good bool) {
-	l := &c.limit
-	good = good && float64(latency) <= inTime*l.deadline
-	full := c.queue.size > 0 || c.inFlight >= l.calls()
-	l.completed(now, max(float64(latency), 1), good, full, c.inFlight)
-	c.inFlight--
+	c.Learn(now, c.End(latency, good))
 }
 
 // Release takes in that a call is over that says nothing about the service.
-func (c *Core) Release() { c.inFlight-- }
+func (c *Core) Release() { c.inFlight.Add(-1) }
+
+// End gives back the place of a call that has ended as [Core.Complete] says, and returns what is to be learned from it.
+func (c *Core) End(latency time.Duration, good bool) Sample {
+	n := c.inFlight.Add(-1) + 1
+	return sampleOf(latency, int(n), good, n >= c.open.Load() || c.queued.Load() > 0)
+}
+
+// Learn takes in what a call said that has ended. Calls that wait may start now: see [Core.Next].
+func (c *Core) Learn(now Instant, s Sample) {
+	if c.config.Off {
+		return
+	}
+	c.pressure.serve(now)
+	if c.limit.completed(now, s) {
+		c.publish()
+	}
+}
+
+// Waiting says whether somebody waits.
+func (c *Core) Waiting() bool { return c.queued.Load() > 0 }
 
 // Next takes the next out of the queue: to start, when ok, or to be refused, because it has waited for too long. It
 // returns nil when nobody waits or nobody may start.
 func (c *Core) Next(now Instant) (w *Waiter, ok bool) {
-	if c.queue.size == 0 || c.inFlight >= c.limit.calls() {
+	if c.queue.size == 0 || !c.occupy() {
 		return nil, false
 	}
 	w = c.queue.pop()
+	c.queued.Store(int64(c.queue.size))
 	if now-w.since > c.Patience() {
-		c.pressure.evicted()
+		c.inFlight.Add(-1)
+		c.pressure.lose(now, w.Class)
 		return w, false
 	}
-	c.inFlight++
 	return w, true
 }
 
-// Leave takes a call out of the queue. It says false when it is not there any more.
+// Leave takes a call out of the queue whose caller has gone. It says false when it is not there any more.
 func (c *Core) Leave(w *Waiter) bool {
 	if w.in == nil {
 		return false
 	}
 	c.queue.remove(w)
+	c.queued.Store(int64(c.queue.size))
 	return true
+}
+
+// Expire takes a call out of the queue that has waited for too long. It says false when it is not there any more.
+func (c *Core) Expire(now Instant, w *Waiter) bool {
+	left := c.Leave(w)
+	if left {
+		c.pressure.lose(now, w.Class)
+	}
+	return left
+}
+
+// Brownout is how much of the optional work is to be left out, from 0 to 1.
+func (c *Core) Brownout(now func() Instant) float64 { return c.pressure.brownout(now) }
+
+// State is what a core knows at one moment.
+type State struct {
+	// InFlight is how many calls are in flight, Queued how many wait.
+	InFlight, Queued int
+	// Limit is how many may be in flight, Floor what it does not go below; 0: there is none.
+	Limit, Floor int
+	// Phase is what the limit is doing: "slow_start", "normal", "verify", "probe", or "pool" for a known concurrency.
+	Phase string
+	// Target is the mean latency aimed at, Usual that of the calls lately, Unqueued that of calls while the limit was not
+	// reached; 0: not known yet.
+	Target, Usual, Unqueued time.Duration
+}
+
+// State returns the state.
+func (c *Core) State() State {
+	l := &c.limit
+	return State{
+		InFlight: int(c.inFlight.Load()), Queued: c.queue.size, Limit: l.calls(), Floor: int(math.Round(l.floor)), Phase: l.mode.String(),
+		Target: time.Duration(l.target), Usual: time.Duration(l.mean), Unqueued: time.Duration(l.unqueued),
+	}
 }

@@ -67,7 +67,9 @@ type limit struct {
 	lower   level   // in verify and probe: the limit compared with
 	probed  float64 // when the last probe began
 	every   float64 // how long it is between two probes
-	first   sums    // unqueued calls seen before unqueued is known
+	quiet   bool    // nothing was in flight since idle
+	idle    float64
+	first   sums // unqueued calls seen before unqueued is known
 }
 
 // sums are of completions.
@@ -78,6 +80,7 @@ type window struct {
 	sums
 	began    float64
 	inFlight float64 // sum, at completions
+	short    float64 // sum of what calls that failed at once lacked to the target
 	full     float64 // completions when no more calls could start
 	most     float64 // calls in flight
 	limited  bool    // a call could not start at once
@@ -86,38 +89,57 @@ type window struct {
 func newLimit(deadline float64, now Instant) limit {
 	return limit{
 		deadline: deadline, most: math.Inf(1), value: firstLimit, spread: 2, target: backlog * deadline,
-		window: window{began: float64(now)}, every: probeFirst * deadline,
+		window: window{began: float64(now)}, every: probeFirst * deadline, quiet: true, idle: float64(now),
 	}
 }
 
 // calls is the limit as a number of calls.
 func (l *limit) calls() int { return int(math.Round(l.value)) }
 
-// completed takes in a call that ended after latency, with so many in flight, itself included.
-func (l *limit) completed(now Instant, latency float64, good, full bool, inFlight int) {
-	latency = min(latency, l.deadline)
-	if l.mean > 0 {
+// completed takes in a call that has ended, and says whether the limit may have changed.
+//
+// A call whose answer was of no use takes part in the throughput. But what fails at once says nothing about how long calls
+// take, and must not make the limit grow: the time is not learned from it, and it counts as if it had taken the target.
+func (l *limit) completed(now Instant, s Sample) bool {
+	latency := min(s.latency(), l.deadline)
+	useful := s&sampleGood != 0
+	short := 0.0
+	if !useful {
+		short = max(0, l.target-max(latency, l.mean))
+		latency = max(latency, l.mean)
+	} else if l.mean > 0 {
 		l.tail.add(latency / l.mean)
 	}
-	at := float64(now)
+	at, w := float64(now), &l.window
+	l.skipIdle(at, latency)
+	l.quiet, l.idle = s.inFlight() == 1, at
 	if at < l.settled {
-		l.window.began = l.settled
-		return
+		return false
 	}
-	w := &l.window
 	w.n++
 	w.latency += latency
-	w.inFlight += float64(inFlight)
-	w.most = max(w.most, float64(inFlight))
-	if full {
+	w.short += short
+	w.inFlight += s.inFlight()
+	w.most = max(w.most, s.inFlight())
+	if s&sampleFull != 0 {
 		w.full++
 	}
-	if good {
+	if useful && latency <= inTime*l.deadline {
 		w.good++
 	}
 	w.time = at - w.began
-	if w.n >= l.windowSize() && w.time >= min(max(l.mean, 0.02*l.deadline), 0.5*l.deadline) {
-		l.update(at)
+	if w.n < l.windowSize() || w.time < min(max(l.mean, 0.02*l.deadline), 0.5*l.deadline) {
+		return false
+	}
+	l.update(at)
+	return true
+}
+
+// skipIdle takes out of the window, before a call that ended after latency, a long time when there was nothing to do. It says
+// nothing about the service.
+func (l *limit) skipIdle(now, latency float64) {
+	if gap := now - latency - l.idle; l.quiet && gap > l.deadline/2 {
+		l.window.began = min(l.window.began+gap, max(l.window.began, now-latency))
 	}
 }
 
@@ -132,14 +154,11 @@ func (l *limit) windowSize() float64 {
 func (l *limit) update(now float64) {
 	w := &l.window
 	mean := w.latency / w.n
-	seen := mean
+	seen := mean + w.short/w.n
 	if w.full >= 0.8*w.n { // Little's law sees calls that have not ended, too
 		seen = max(seen, w.inFlight/w.n*w.time/w.n)
 	}
-	l.target = min(backlog*l.deadline, inTime*l.deadline/l.spread)
-	if l.unqueued > 0 {
-		l.target = min(l.target, knee*l.unqueued)
-	}
+	l.aim()
 	// Growth needs a look as long as the tail: at first only the short calls have ended.
 	look := min(max(l.spread*seen, l.deadline/4), l.deadline)
 	if w.limited && l.mode == normal && seen <= l.target && w.time < look {
@@ -162,6 +181,26 @@ func (l *limit) update(now float64) {
 		l.settled = now + min(seen, l.deadline/2)
 	}
 	l.window = window{began: max(now, l.settled)}
+}
+
+// aim sets the target.
+func (l *limit) aim() {
+	l.target = min(backlog*l.deadline, inTime*l.deadline/l.spread)
+	if l.unqueued > 0 {
+		l.target = min(l.target, knee*l.unqueued)
+	}
+}
+
+// restart gives up all measurements that have not ended, because the limit or the deadline was changed from outside.
+func (l *limit) restart(now, deadline float64) {
+	l.deadline, l.every = deadline, probeFirst*deadline
+	l.aim()
+	if l.mode == verify || l.mode == probe {
+		l.mode = normal
+	}
+	l.judge, l.anchor, l.lower = sums{}, level{}, level{}
+	l.settled = now + min(l.mean, deadline/2)
+	l.window = window{began: l.settled}
 }
 
 // learn takes in what the window says about the service.

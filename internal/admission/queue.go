@@ -27,9 +27,10 @@ type link struct{ prev, next *line }
 
 // class is all lines of one priority.
 type class struct {
-	lines map[string]*line
-	size  int   // waiters
-	ring  *line // whose turn is next; the lines form a ring by turn
+	lines  map[string]*line
+	others *line // of the tenants for which there was no room in lines; nil while none of them waits
+	size   int   // waiters
+	ring   *line // whose turn is next; the lines form a ring by turn
 	// bySize holds, for each size, a line of that size; those of the same size form a ring by rank. So the longest line is
 	// found at once, however many tenants there are.
 	bySize  []*line
@@ -40,6 +41,7 @@ type class struct {
 type queue struct {
 	classes [Classes]class
 	size    int
+	most    int // how many tenants of a class have a line of their own; 0: all
 }
 
 // ahead is how many wait in this class and those before it.
@@ -51,24 +53,52 @@ func (q *queue) ahead(c int) int {
 	return n
 }
 
-// lineSize is how many of the tenant's calls wait in the class.
+// lineSize is how many calls wait in the line of the tenant.
 func (q *queue) lineSize(c int, tenant string) int {
-	if l := q.classes[c].lines[tenant]; l != nil {
+	if l := q.classes[c].line(tenant, q.most); l != nil {
 		return l.size
 	}
 	return 0
 }
 
+// line is where calls of the tenant wait, nil when nobody waits there.
+func (c *class) line(tenant string, most int) *line {
+	if l := c.lines[tenant]; l != nil || most == 0 || len(c.lines) < most {
+		return l
+	}
+	return c.others
+}
+
+// open makes the line for a tenant, or for all tenants for which there is no room.
+func (c *class) open(tenant string, most int) *line {
+	l := &line{tenant: tenant}
+	switch {
+	case most > 0 && len(c.lines) >= most:
+		c.others = l
+	case c.lines == nil:
+		c.lines = map[string]*line{tenant: l}
+	default:
+		c.lines[tenant] = l
+	}
+	c.joinRing(l)
+	return l
+}
+
+// close forgets a line that is empty.
+func (c *class) close(l *line) {
+	c.leaveRing(l)
+	if l == c.others {
+		c.others = nil
+	} else {
+		delete(c.lines, l.tenant)
+	}
+}
+
 func (q *queue) push(w *Waiter) {
 	c := &q.classes[w.Class]
-	if c.lines == nil {
-		c.lines = map[string]*line{}
-	}
-	l := c.lines[w.Tenant]
+	l := c.line(w.Tenant, q.most)
 	if l == nil {
-		l = &line{tenant: w.Tenant}
-		c.lines[w.Tenant] = l
-		c.joinRing(l)
+		l = c.open(w.Tenant, q.most)
 	}
 	w.in, w.prev, w.next = l, l.last, nil
 	if l.last == nil {
@@ -97,8 +127,7 @@ func (q *queue) remove(w *Waiter) {
 	w.in, w.prev, w.next = nil, nil, nil
 	c.resize(l, -1)
 	if l.size == 0 {
-		c.leaveRing(l)
-		delete(c.lines, l.tenant)
+		c.close(l)
 	}
 	q.size--
 }
