@@ -4,7 +4,8 @@ GO      ?= go
 GOBIN   := $(CURDIR)/bin
 LINTER  := v2.15.0
 FUMPT   := v0.12.0
-MODULES := . examples server bench test
+ADAPTERS := adapters/grpc adapters/otel adapters/prometheus
+MODULES := . $(ADAPTERS) examples server bench test
 
 .PHONY: run build check test lint unit bench bench-gateway bench-policies generate tidy deps clean
 
@@ -18,12 +19,12 @@ build:
 
 ## check: the fast part: build, lint, unit tests without the black-box module
 check: build lint
-	$(GO) test ./... ./server/... ./examples/...
+	$(GO) test ./... $(ADAPTERS:%=./%/...) ./server/... ./examples/...
 
 ## test: everything that must pass: installs what it needs, lint, all modules with the race detector
 test: deps lint
 	$(GO) build work
-	$(GO) test -race -timeout 20m ./... ./server/... ./examples/... ./bench/...
+	$(GO) test -race -timeout 20m ./... $(ADAPTERS:%=./%/...) ./server/... ./examples/... ./bench/...
 	$(GO) test -race -count=1 -timeout 25m ./test/...
 
 ## lint: formatting, vet and the linters of .golangci.yaml, in every module

@@ -17,11 +17,11 @@ with_replaces() { # DIR COMMAND...
   (
     cd "$dir"
     export GOWORK=off
-    for module in "" /examples /server; do
+    for module in "" /adapters/grpc /adapters/otel /adapters/prometheus /examples /server; do
       go mod edit -replace "github.com/gabion-io/gabion$module=$root$module" "$copy/go.mod"
     done
     go "$@" -modfile="$copy/go.mod" "${extra[@]}"
-    for module in "" /examples /server; do
+    for module in "" /adapters/grpc /adapters/otel /adapters/prometheus /examples /server; do
       go mod edit -dropreplace "github.com/gabion-io/gabion$module" "$copy/go.mod"
     done
   )
@@ -36,5 +36,5 @@ if [ $# -gt 0 ]; then
   extra=("${@:3}")
   with_replaces "$dir" get
 else
-  for dir in . examples server bench test; do with_replaces "$dir" mod tidy; done
+  for dir in . adapters/* examples server bench test; do with_replaces "$dir" mod tidy; done
 fi

@@ -1,8 +1,10 @@
 package house
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,10 +23,11 @@ func TestTheKitHasNoDependencies(t *testing.T) {
 // `go install …@latest` refuses a module whose go.mod holds a replace.
 func TestNoModuleHasAReplace(t *testing.T) {
 	mods, err := filepath.Glob("../../*/go.mod")
-	if err != nil || len(mods) < 4 {
-		t.Fatalf("found %v: %v", mods, err)
+	adapters, err2 := filepath.Glob("../../adapters/*/go.mod")
+	if err = errors.Join(err, err2); err != nil || len(mods) < 4 || len(adapters) < 3 {
+		t.Fatalf("found %v and %v: %v", mods, adapters, err)
 	}
-	for _, path := range append(mods, "../../go.mod") {
+	for _, path := range slices.Concat(mods, adapters, []string{"../../go.mod"}) {
 		mod, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
