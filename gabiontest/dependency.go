@@ -2,34 +2,28 @@ package gabiontest
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"runtime"
 	"sync"
+	"testing"
 	"time"
 )
 
-// TB is the part of testing.TB that this package needs.
-type TB interface {
-	Helper()
-	Errorf(format string, args ...any)
-	Cleanup(f func())
-}
-
-// Dependency stands for a system that is called, and fails on order. It is a function ([Dependency.Call], [Value]), an
-// http.Handler and an http.RoundTripper, safe for concurrent use. Make it with [New].
+// Dependency stands for a system that is called, and fails on order. It is a function ([Dependency.Call]), an
+// http.RoundTripper and an http.Handler, safe for concurrent use. Make it with [New].
 type Dependency struct {
-	t      TB
+	t      testing.TB
 	answer http.Handler  // of requests that succeed
 	closed chan struct{} // when the test is over
 
 	mu    sync.Mutex
 	rules []*ruled
 	count Snapshot
-	given int // errors that were injected
+	given int // errors that calls failed with by order
+	open  int // bodies of responses that are not closed
 
-	// In [Survives] code that does not stop calling is stopped: calls beyond limit are held, and when the dependency is
-	// closed the goroutines end that go on for more than a few calls.
+	// In a trial, code that does not stop calling is stopped: calls beyond limit are held, and goroutines that go on for
+	// more than a few calls after the end are ended.
 	limit, after int
 }
 
@@ -40,16 +34,16 @@ type Snapshot struct {
 }
 
 // New makes a dependency that does what the rules say: the first rule that is for a call is applied, and a call that no
-// rule is for succeeds. It is closed when the test ends. Impossible rules fail the test.
-func New(t TB, rules ...Rule) *Dependency {
+// rule is for succeeds. When the test ends, calls that are held fail. Impossible rules fail the test.
+func New(t testing.TB, rules ...Rule) *Dependency {
 	t.Helper()
 	d := newDependency(t)
 	d.Set(rules...)
-	t.Cleanup(d.Close)
+	t.Cleanup(d.close)
 	return d
 }
 
-func newDependency(t TB) *Dependency {
+func newDependency(t testing.TB) *Dependency {
 	return &Dependency{t: t, answer: http.HandlerFunc(answerOK), closed: make(chan struct{})}
 }
 
@@ -70,14 +64,21 @@ func (d *Dependency) Set(rules ...Rule) {
 	d.rules = fresh
 }
 
-// Close ends the calls that are held, with [ErrClosed]; later calls are not held any more. It may be called twice.
-func (d *Dependency) Close() {
+// close ends the calls that are held; later calls are not held any more. It may be called twice.
+func (d *Dependency) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.isClosed() {
+		close(d.closed)
+	}
+}
+
+func (d *Dependency) isClosed() bool {
 	select {
 	case <-d.closed:
+		return true
 	default:
-		close(d.closed)
+		return false
 	}
 }
 
@@ -88,54 +89,31 @@ func (d *Dependency) Snapshot() Snapshot {
 	return d.count
 }
 
-type keyKey struct{}
-
-// WithKey gives the calls that are made with the context a key, for [Rule].Key.
-func WithKey(ctx context.Context, key string) context.Context {
-	return context.WithValue(ctx, keyKey{}, key)
-}
-
-func keyOf(ctx context.Context, none string) string {
-	if key, ok := ctx.Value(keyKey{}).(string); ok {
-		return key
-	}
-	return none
-}
-
 // Call is one call. One whose context has ended fails with the context's error, before any rule applies.
 func (d *Dependency) Call(ctx context.Context) error {
-	r := d.enter(ctx, keyOf(ctx, ""))
+	r := d.enter(ctx, "")
 	defer d.exit()
-	return d.act(ctx, r)
-}
-
-// Value makes d a function with a result: v, or the zero value and an error.
-func Value[T any](d *Dependency, v T) func(context.Context) (T, error) {
-	return func(ctx context.Context) (T, error) {
-		if err := d.Call(ctx); err != nil {
-			var none T
-			return none, err
-		}
-		return v, nil
-	}
+	err := d.act(ctx, r)
+	d.give(r, err)
+	return err
 }
 
 // afterClose is how many calls are answered after the end before the goroutines of those who do not stop are ended.
 const afterClose = 10
 
 // enter counts a call that begins, and finds its rule.
-func (d *Dependency) enter(ctx context.Context, key string) *ruled {
+func (d *Dependency) enter(ctx context.Context, path string) *ruled {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.count.Calls++
 	d.count.InFlight++
 	d.count.Peak = max(d.count.Peak, d.count.InFlight)
 	if d.limit > 0 && d.count.Calls > d.limit {
-		return &ruled{Rule: Rule{Mode: Freeze}}
+		return &ruled{Rule: Rule{Mode: stopped}}
 	}
 	if ctx.Err() == nil {
 		for _, r := range d.rules {
-			if r.takes(key) {
+			if r.takes(path) {
 				return r
 			}
 		}
@@ -149,13 +127,20 @@ func (d *Dependency) exit() {
 	d.count.InFlight--
 }
 
-func (d *Dependency) isClosed() bool {
-	select {
-	case <-d.closed:
-		return true
-	default:
-		return false
+// give counts a call that fails by order.
+func (d *Dependency) give(r *ruled, err error) {
+	if err == nil || r.Mode != Error && r.Mode != Reset {
+		return
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.given++
+}
+
+func (d *Dependency) givenErrors() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given
 }
 
 // act does what the rule says, on the goroutine of the caller.
@@ -163,7 +148,10 @@ func (d *Dependency) act(ctx context.Context, r *ruled) error {
 	if d.limit > 0 && d.isClosed() {
 		return d.dismiss()
 	}
-	if err := ctx.Err(); err != nil && r.Mode != Freeze {
+	if r.Mode == stopped {
+		return d.hold(context.WithoutCancel(ctx))
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if r.Mode == Overload {
@@ -174,33 +162,15 @@ func (d *Dependency) act(ctx context.Context, r *ruled) error {
 	}
 	switch r.Mode {
 	case Error:
-		return d.give(r.err())
+		return r.err()
 	case Reset:
-		return d.give(errReset())
+		return errReset()
 	case Hang:
 		return d.hold(ctx)
-	case Freeze:
-		return d.hold(context.WithoutCancel(ctx))
 	case Panic:
-		panic(PanicValue)
-	case Goexit:
-		runtime.Goexit()
+		panic(panicValue)
 	}
 	return nil
-}
-
-// give counts an error that was injected.
-func (d *Dependency) give(err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.given++
-	return err
-}
-
-func (d *Dependency) givenErrors() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.given
 }
 
 // dismiss ends a call after the end of a trial.
@@ -212,13 +182,13 @@ func (d *Dependency) dismiss() error {
 	if enough {
 		runtime.Goexit()
 	}
-	return ErrClosed
+	return errClosed
 }
 
 // queue serves the call when it is its turn.
 func (d *Dependency) queue(ctx context.Context, r *ruled) error {
 	if !d.join(r) {
-		return ErrOverloaded
+		return errOverloaded
 	}
 	defer d.leave(r)
 	select {
@@ -228,7 +198,7 @@ func (d *Dependency) queue(ctx context.Context, r *ruled) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-d.closed:
-		return ErrClosed
+		return errClosed
 	}
 }
 
@@ -261,7 +231,7 @@ func (d *Dependency) wait(ctx context.Context, delay time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-d.closed:
-		return ErrClosed
+		return errClosed
 	}
 }
 
@@ -271,11 +241,6 @@ func (d *Dependency) hold(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-d.closed:
-		return ErrClosed
+		return errClosed
 	}
-}
-
-// String says what it has counted.
-func (s Snapshot) String() string {
-	return fmt.Sprintf("%d calls, %d in flight, %d at most", s.Calls, s.InFlight, s.Peak)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 // fakeTB is a test that fails without failing the test.
 type fakeTB struct {
+	testing.TB
 	failures []string
 	cleanups []func()
 }
@@ -64,7 +64,6 @@ func TestModesOfACall(t *testing.T) {
 		{gabiontest.Rule{Mode: gabiontest.Latency, Delay: 9 * time.Second}, nil, 9 * time.Second},
 		{gabiontest.Rule{Mode: gabiontest.Latency, Delay: time.Minute}, context.DeadlineExceeded, 10 * time.Second},
 		{gabiontest.Rule{Mode: gabiontest.Hang}, context.DeadlineExceeded, 10 * time.Second},
-		{gabiontest.Rule{Mode: gabiontest.Freeze}, gabiontest.ErrClosed, time.Minute},
 		{gabiontest.Rule{Mode: gabiontest.Reset}, syscall.ECONNRESET, 0},
 		{gabiontest.Rule{Mode: gabiontest.Overload, Delay: time.Second}, nil, time.Second},
 		{gabiontest.Rule{Mode: gabiontest.Overload, Delay: time.Minute}, context.DeadlineExceeded, 10 * time.Second},
@@ -75,7 +74,6 @@ func TestModesOfACall(t *testing.T) {
 				dep := gabiontest.New(t, test.rule)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				time.AfterFunc(time.Minute, dep.Close)
 				began := time.Now()
 				err := dep.Call(ctx)
 				if took := time.Since(began); !errors.Is(err, test.err) || took != test.took {
@@ -89,20 +87,16 @@ func TestModesOfACall(t *testing.T) {
 	}
 }
 
-func TestPanicAndGoexitEndTheCall(t *testing.T) {
-	dep := gabiontest.New(t, gabiontest.Rule{Mode: gabiontest.Panic, First: 1}, gabiontest.Rule{Mode: gabiontest.Goexit})
-	for _, want := range []any{gabiontest.PanicValue, nil} {
-		returned := false
-		ended := make(chan any)
-		go func() {
-			defer func() { ended <- recover() }()
-			_ = dep.Call(t.Context()) // it does not return
-			returned = true
+func TestPanicEndsTheCall(t *testing.T) {
+	dep := gabiontest.New(t, gabiontest.Rule{Mode: gabiontest.Panic})
+	func() {
+		defer func() {
+			if p := recover(); p != "gabiontest: the dependency panics" {
+				t.Errorf("recovered %v", p)
+			}
 		}()
-		if got := <-ended; got != want || returned {
-			t.Errorf("recovered %v, returned %v; want %v, false", got, returned, want)
-		}
-	}
+		t.Errorf("it returned %v", dep.Call(t.Context()))
+	}()
 	if n := dep.Snapshot().InFlight; n != 0 {
 		t.Errorf("%d in flight", n)
 	}
@@ -120,17 +114,15 @@ func TestRulesSelectCalls(t *testing.T) {
 		{"share", []gabiontest.Rule{{Mode: gabiontest.Error, Share: 0.25}}, "...x...x"},
 		{"all", []gabiontest.Rule{{Mode: gabiontest.Error, Share: 1}}, "xxxxxxxx"},
 		{"first of a share", []gabiontest.Rule{{Mode: gabiontest.Error, Share: 0.5, First: 2}}, ".x.x...."},
-		{"key", []gabiontest.Rule{{Mode: gabiontest.Error, Key: "odd"}}, ".x.x.x.x"},
-		{"share of a key", []gabiontest.Rule{{Mode: gabiontest.Error, Key: "odd", Share: 0.5}}, "...x...x"},
+		{"requests alone", []gabiontest.Rule{{Mode: gabiontest.Error, Path: "/hats"}}, "........"},
 		{"the first rule counts", []gabiontest.Rule{{First: 1}, {Mode: gabiontest.Error}}, ".xxxxxxx"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dep := gabiontest.New(t, test.rules...)
 			got := ""
-			for i := range 8 {
-				ctx := gabiontest.WithKey(t.Context(), []string{"even", "odd"}[i%2])
-				switch err := dep.Call(ctx); {
+			for range 8 {
+				switch err := dep.Call(t.Context()); {
 				case err == nil:
 					got += "."
 				case errors.Is(err, errOwn):
@@ -174,7 +166,7 @@ func TestOverloadServesInOrderAndRefuses(t *testing.T) {
 				err := dep.Call(t.Context())
 				mu.Lock()
 				defer mu.Unlock()
-				if errors.Is(err, gabiontest.ErrOverloaded) {
+				if err != nil {
 					refused++
 				} else {
 					served = append(served, fmt.Sprintf("%d after %v", i, time.Since(began)))
@@ -227,33 +219,31 @@ func TestAnEndedContextAppliesNoRule(t *testing.T) {
 	}
 }
 
-func TestValueIsAFunctionWithAResult(t *testing.T) {
-	dep := gabiontest.New(t, gabiontest.Rule{Mode: gabiontest.Error, First: 1})
-	hat := gabiontest.Value(dep, "a hat")
-	if v, err := hat(t.Context()); v != "" || !errors.Is(err, gabiontest.ErrFailed) {
-		t.Errorf("got %q, %v", v, err)
-	}
-	if v, err := hat(t.Context()); v != "a hat" || err != nil {
-		t.Errorf("got %q, %v", v, err)
-	}
-}
-
 func TestTheEndOfTheTestEndsWhatIsHeld(t *testing.T) {
-	fake := &fakeTB{}
-	dep := gabiontest.New(fake, gabiontest.Rule{Mode: gabiontest.Freeze})
-	held := make(chan error)
-	go func() { held <- dep.Call(t.Context()) }()
-	for dep.Snapshot().InFlight == 0 {
-		runtime.Gosched()
-	}
-	fake.end()
-	if err := <-held; !errors.Is(err, gabiontest.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-	dep.Close()
-	if err := dep.Call(t.Context()); !errors.Is(err, gabiontest.ErrClosed) {
-		t.Errorf("then: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, rule := range []gabiontest.Rule{
+			{Mode: gabiontest.Hang},
+			{Mode: gabiontest.Latency, Delay: time.Hour},
+			{Mode: gabiontest.Overload, Delay: time.Hour, Queue: 1},
+		} {
+			fake := &fakeTB{}
+			dep := gabiontest.New(fake, rule)
+			held := make(chan error)
+			for range 2 { // with Overload, one is served and one waits
+				go func() { held <- dep.Call(context.Background()) }()
+			}
+			synctest.Wait()
+			fake.end()
+			for range 2 {
+				if err := <-held; err == nil || !strings.Contains(err.Error(), "the test is over") {
+					t.Errorf("%v: got %v", rule.Mode, err)
+				}
+			}
+			if err := dep.Call(context.Background()); err == nil {
+				t.Errorf("%v: later calls are held, or succeed", rule.Mode)
+			}
+		}
+	})
 }
 
 func TestImpossibleRulesFailTheTest(t *testing.T) {
@@ -263,15 +253,15 @@ func TestImpossibleRulesFailTheTest(t *testing.T) {
 	}{
 		{gabiontest.Rule{Mode: "latncy"}, `Mode is "latncy", must be one of`},
 		{gabiontest.Rule{Delay: -1}, "Delay is -1ns, must not be negative"},
-		{gabiontest.Rule{Mode: gabiontest.Latency}, "Delay is 0, must be positive in mode latency"},
-		{gabiontest.Rule{Mode: gabiontest.Overload}, "Delay is 0, must be positive in mode overload"},
-		{gabiontest.Rule{Err: errOwn}, "Err is set, but the mode is succeed"},
-		{gabiontest.Rule{Mode: gabiontest.Reset, Status: 500}, "Status is set, but the mode is reset"},
+		{gabiontest.Rule{Mode: gabiontest.Latency}, "Delay is 0, must be positive in the mode latency"},
+		{gabiontest.Rule{Mode: gabiontest.Overload}, "Delay is 0, must be positive in the mode overload"},
+		{gabiontest.Rule{Err: errOwn}, "Err is set, but the mode is \"\""},
+		{gabiontest.Rule{Mode: gabiontest.Reset, Status: 500}, "Status is set, but the mode is \"reset\""},
 		{gabiontest.Rule{Mode: gabiontest.Error, Status: 200}, "Status is 200, must be from 400 to 599"},
 		{gabiontest.Rule{Mode: gabiontest.Overload, Delay: 1, Capacity: -1}, "Capacity is -1, must be positive"},
 		{gabiontest.Rule{Mode: gabiontest.Overload, Delay: 1, Queue: -1}, "Queue is -1, must not be negative"},
-		{gabiontest.Rule{Capacity: 1}, "Capacity is set, but the mode is succeed"},
-		{gabiontest.Rule{Mode: gabiontest.Hang, Queue: 1}, "Queue is set, but the mode is hang"},
+		{gabiontest.Rule{Capacity: 1}, "Capacity is set, but the mode is \"\""},
+		{gabiontest.Rule{Mode: gabiontest.Hang, Queue: 1}, "Queue is set, but the mode is \"hang\""},
 		{gabiontest.Rule{Share: 20}, "Share is 2000%, must be above 0% and at most 100%"},
 		{gabiontest.Rule{First: -1}, "First is -1, must not be negative"},
 	}

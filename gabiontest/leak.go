@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -36,7 +37,7 @@ const patience = 5 * time.Second
 // by a label of the profiler, which they inherit; labels that the test's goroutine had before are lost, and code that
 // sets labels from a context of its own hides what it starts. In a bubble of testing/synctest, which panics when
 // goroutines are left, this says where they are.
-func NoLeak(t TB, ignored ...string) {
+func NoLeak(t testing.TB, ignored ...string) {
 	t.Helper()
 	ctx, mark := label(context.Background())
 	pprof.SetGoroutineLabels(ctx)

@@ -1,118 +1,90 @@
 package gabiontest
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
-	"time"
+	"testing"
 
 	"github.com/gabion-io/gabion"
 )
 
-// Recorder is a gabion.Observer that keeps events, for a test to look at. The zero Recorder is ready for use, by any
-// number of goroutines.
-type Recorder struct {
-	// Max is how many events are kept; the oldest are dropped first, and an assertion that cannot be sure without them
-	// fails. Default: 10000.
-	Max int
+// maxEvents bounds what a recorder keeps.
+const maxEvents = 10_000
 
-	mu      sync.Mutex
-	events  []gabion.Event // a ring when it is full
-	oldest  int
-	dropped int
-	start   gabion.Instant // what times are shown relative to; default: the first event
-	started bool
+// Recorder is a gabion.Observer that keeps the first 10000 events, for a test to look at. It is safe for concurrent use.
+// Make it with [NewRecorder].
+type Recorder struct {
+	t     testing.TB
+	start gabion.Instant // what times are shown relative to
+
+	mu     sync.Mutex
+	events []gabion.Event
+	lost   int
 }
 
-// NewRecorder makes a recorder that shows times relative to now.
-func NewRecorder() *Recorder { return &Recorder{start: gabion.Now(), started: true} }
+// NewRecorder makes a recorder that shows times relative to now. Questions that it cannot answer, because events came
+// after the last that it keeps, fail the test.
+func NewRecorder(t testing.TB) *Recorder { return &Recorder{t: t, start: gabion.Now()} }
 
 // Observe implements gabion.Observer.
 func (r *Recorder) Observe(e gabion.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.started {
-		r.start, r.started = e.At, true
-	}
-	bound := r.Max
-	if bound <= 0 {
-		bound = 10_000
-	}
-	if len(r.events) < bound {
+	if len(r.events) < maxEvents {
 		r.events = append(r.events, e)
-		return
+	} else {
+		r.lost++
 	}
-	r.events[r.oldest] = e
-	r.oldest = (r.oldest + 1) % len(r.events)
-	r.dropped++
 }
 
-// Events returns what is kept, oldest first.
+// Events returns all events, oldest first.
 func (r *Recorder) Events() []gabion.Event {
-	events, _ := r.kept()
-	return events
+	r.t.Helper()
+	events, lost := r.kept()
+	if lost > 0 {
+		r.t.Errorf("gabiontest: %d events came after the first %d and are not known", lost, maxEvents)
+	}
+	return slices.Clone(events)
 }
 
-func (r *Recorder) kept() (events []gabion.Event, dropped int) {
+// kept returns events that nobody changes, as the recorder only adds to them. They are not to be appended to.
+func (r *Recorder) kept() (events []gabion.Event, lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	events = make([]gabion.Event, 0, len(r.events))
-	events = append(events, r.events[r.oldest:]...)
-	return append(events, r.events[:r.oldest]...), r.dropped
+	return r.events, r.lost
 }
 
-// Count is how many events there are of those kept that match p.
-func (r *Recorder) Count(p Pattern) int {
+// Count is how many events there are like this one: they have the same in every field that is set in it except At, and
+// its Err in the tree of their error. Outcome is compared when the Kind is gabion.EventCall, where it is always set.
+func (r *Recorder) Count(like gabion.Event) int {
+	r.t.Helper()
 	n := 0
 	for _, e := range r.Events() {
-		if p.matches(e) {
+		if matches(like, e) {
 			n++
 		}
 	}
 	return n
 }
 
-// Has fails the test unless an event matches p. It returns the first that does.
-func (r *Recorder) Has(t TB, p Pattern) gabion.Event {
-	t.Helper()
-	for _, e := range r.Events() {
-		if p.matches(e) {
-			return e
-		}
-	}
-	t.Errorf("no event matches %v in\n%v", p, r)
-	return gabion.Event{}
-}
-
-// None fails the test if an event matches p, or if events were dropped that might.
-func (r *Recorder) None(t TB, p Pattern) {
-	t.Helper()
-	events, dropped := r.kept()
-	for i, e := range events {
-		if p.matches(e) {
-			t.Errorf("event %d matches %v in\n%v", dropped+i+1, p, r)
-			return
-		}
-	}
-	if dropped > 0 {
-		t.Errorf("cannot tell whether an event matches %v: %d were dropped; raise Recorder.Max", p, dropped)
-	}
-}
-
-// Sequence fails the test unless there are events that match the patterns, in this order. There may be others between.
-func (r *Recorder) Sequence(t TB, patterns ...Pattern) {
-	t.Helper()
+// Expect fails the test unless there are events like these (as for [Recorder.Count]), in this order. There may be others
+// between.
+func (r *Recorder) Expect(like ...gabion.Event) {
+	r.t.Helper()
 	next := 0
 	for _, e := range r.Events() {
-		if next < len(patterns) && patterns[next].matches(e) {
+		if next < len(like) && matches(like[next], e) {
 			next++
 		}
 	}
-	if next == len(patterns) {
+	if next == len(like) {
 		return
 	}
 	var b strings.Builder
-	for i, p := range patterns {
+	for i, e := range like {
 		found := "found"
 		switch {
 		case i == next:
@@ -120,36 +92,39 @@ func (r *Recorder) Sequence(t TB, patterns ...Pattern) {
 		case i > next:
 			found = "not looked for"
 		}
-		fmt.Fprintf(&b, "  %d. %v: %s\n", i+1, p, found)
+		fmt.Fprintf(&b, "  %d. %s: %s\n", i+1, describe(e), found)
 	}
-	t.Errorf("the sequence of events breaks at %d of %d:\n%sin\n%v", next+1, len(patterns), &b, r)
+	r.t.Errorf("the events break off at %d of %d:\n%sin\n%v", next+1, len(like), &b, r)
 }
 
-// String is a line for each event, in order, with its time since the recorder was made (a zero Recorder: since its first
-// event).
+func matches(like, e gabion.Event) bool {
+	return same(like.Kind, e.Kind) && same(like.Policy, e.Policy) && same(like.Name, e.Name) && same(like.Key, e.Key) &&
+		same(like.From, e.From) && same(like.To, e.To) && same(like.Detail, e.Detail) &&
+		same(like.Attempt, e.Attempt) && same(like.Took, e.Took) &&
+		same(like.Outcome, e.Outcome) && (like.Kind != gabion.EventCall || like.Outcome == e.Outcome) &&
+		(like.Err == nil || errors.Is(e.Err, like.Err))
+}
+
+// same says whether a field has the value that is asked for, if one is.
+func same[T comparable](like, got T) bool {
+	var unset T
+	return like == unset || like == got
+}
+
+// String is a line for each event, in order, with its time since the recorder was made.
 func (r *Recorder) String() string {
-	events, dropped := r.kept()
+	events, lost := r.kept()
 	if len(events) == 0 {
 		return "  (no events)"
 	}
-	r.mu.Lock()
-	start := r.start
-	r.mu.Unlock()
 	var b strings.Builder
-	if dropped > 0 {
-		fmt.Fprintf(&b, "  (%d earlier events were dropped)\n", dropped)
-	}
 	for _, e := range events {
-		fmt.Fprintf(&b, "  %11s  %s\n", signed(e.At-start), describe(e))
+		fmt.Fprintf(&b, "  %11s  %s\n", "+"+(e.At-r.start).String(), describe(e))
+	}
+	if lost > 0 {
+		fmt.Fprintf(&b, "  (%d more came)\n", lost)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func signed(d time.Duration) string {
-	if d < 0 {
-		return d.String()
-	}
-	return "+" + d.String()
 }
 
 // describe is an event on one line.

@@ -1,88 +1,127 @@
 package gabiontest
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 )
 
-// Survives calls f while its dependency fails, in every mode of the case, each in a subtest and a bubble of its own, and
-// fails the subtests of those that f does not survive, with a report. f must use dep as what it depends on: as a
-// function, or as the Transport of an http.Client. It survives when in every mode
+// Survives calls the code that setup makes while its dependency fails, in every way that the case has: error, latency,
+// hang, reset, panic, overload. Each is a subtest, in a bubble of its own, in virtual time. The code survives when
 //
 //   - each call returns within the deadline, and does not panic;
-//   - the error of a call has the dependency's own in its tree, in the modes Error and Reset, if that call was given one;
+//   - the error of a call has the dependency's own in its tree, if that call was given one;
 //   - the dependency is called at most three times for each call, on average;
-//   - no goroutine is left behind, and no permit, if InFlight is set;
+//   - no goroutine is left behind, and no response with an open body;
 //   - it succeeds again when the dependency does.
 //
-// An error is not asked for: it may stand in something else for the answer. [Case] changes all of that.
+// [Case] can change all of that. A subtest that fails says what was done, what was expected, what happened instead and
+// what helps against it.
 //
-// Each mode goes through these steps: Setup; Calls of f while the dependency fails, up to one that does not return; as
-// much time as a call may take, in which everything else must end; then the dependency is well, and after the time for
-// Recovery f is called once more.
+// Each way goes through these steps: setup; the calls while the dependency fails, up to one that does not survive; as
+// much time as a call may take, in which everything that they started must end; then the dependency is well, and after
+// the time for recovery there is one more call.
 //
-// All that f waits for must be in the bubble: its timers, its channels and dep, but no network and no channel that was
-// made before. A panic on a goroutine that f starts and that it does not recover from ends the process, here as in
-// production. Survives cannot be called in a bubble.
-func Survives(t *testing.T, c Case, f func(ctx context.Context, dep *Dependency) error) {
+// All that the code waits for must be in the bubble: its timers, its channels and dep, but no network and no channel that
+// was made before. A panic on a goroutine that the code starts and that it does not recover from ends the process, here
+// as in production. Survives cannot be called in a bubble.
+func Survives(t *testing.T, c Case, setup Setup) {
 	t.Helper()
-	if err := c.validate(); err != nil {
-		t.Fatalf("gabiontest: the case is impossible:\n%v", err)
+	c, ok := c.checked(t)
+	if !ok {
+		return
 	}
-	c = c.withDefaults()
-	for _, m := range c.Modes {
-		t.Run(m.String(), func(t *testing.T) {
+	for _, rule := range c.Rules {
+		t.Run(string(rule.Mode), func(t *testing.T) {
 			t.Helper()
-			report(t, try(t, c, m, f))
+			if r := try(t, c, rule, setup); len(r.breaks) > 0 {
+				t.Error(r.report())
+			}
 		})
 	}
 }
 
-// Examine judges as [Survives] does and returns what came out, in the order of the modes, without failing the test: for
-// tests that show that code does not survive without its protection.
-func Examine(t *testing.T, c Case, f func(ctx context.Context, dep *Dependency) error) []Result {
+// Examine judges as [Survives] does and returns what broke, in the order of the rules, without failing the test. It is for
+// tests that show that code does not survive without its protection: only then is it proven that the protection is what
+// saves it.
+func Examine(t *testing.T, c Case, setup Setup) []Break {
 	t.Helper()
-	if err := c.validate(); err != nil {
-		t.Fatalf("gabiontest: the case is impossible:\n%v", err)
+	c, ok := c.checked(t)
+	if !ok {
+		return nil
 	}
+	var breaks []Break
+	for _, rule := range c.Rules {
+		breaks = append(breaks, try(t, c, rule, setup).breaks...)
+	}
+	return breaks
+}
+
+func (c Case) checked(t testing.TB) (complete Case, ok bool) {
+	t.Helper()
 	c = c.withDefaults()
-	var results []Result
-	for _, m := range c.Modes {
-		results = append(results, try(t, c, m, f))
+	if err := c.validate(); err != nil {
+		t.Errorf("gabiontest: the case is impossible:\n%v", err)
+		return Case{}, false
 	}
-	return results
+	return c, true
 }
 
-func report(t TB, r Result) {
-	t.Helper()
-	if !r.Survived() {
-		t.Errorf("%v", r)
-	}
+// result is what came out with one rule.
+type result struct {
+	mode   Mode
+	breaks []Break
+	calls  int // calls of the code while the dependency failed
+	made   int // calls of the dependency meanwhile
+	events *Recorder
 }
 
-// try is one mode, in a bubble. A goroutine that is left in it for ever makes synctest panic: that is one more result.
-func try(t *testing.T, c Case, m Mode, f func(context.Context, *Dependency) error) (r Result) {
+// shownEvents bounds the events in a report.
+const shownEvents = 40
+
+func (r *result) report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "does not survive %v:\n", r.mode)
+	for _, broken := range r.breaks {
+		fmt.Fprintf(&b, "%v\n", broken)
+	}
+	fmt.Fprintf(&b, "  calls:    of the code: %d, of the dependency: %d", r.calls, r.made)
+	if r.events == nil {
+		return b.String()
+	}
+	if events, _ := r.events.kept(); len(events) == 0 {
+		return b.String()
+	}
+	lines := strings.Split(r.events.String(), "\n")
+	b.WriteString("\n  events:\n" + strings.Join(lines[:min(len(lines), shownEvents)], "\n"))
+	if more := len(lines) - shownEvents; more > 0 {
+		fmt.Fprintf(&b, "\n  … and %d more", more)
+	}
+	return b.String()
+}
+
+// try is one rule, in a bubble. A goroutine that is left in it for ever makes synctest panic: that is one more break.
+func try(t *testing.T, c Case, rule Rule, setup Setup) (r *result) {
 	t.Helper()
-	r.Mode = m
+	tr := &trial{Case: c, rule: rule, result: result{mode: rule.Mode}}
+	r = &tr.result
 	defer func() {
-		left := recover()
-		if left == nil {
+		stuck := recover()
+		if stuck == nil {
 			return
 		}
-		if !strings.HasPrefix(fmt.Sprint(left), "deadlock:") {
-			panic(left)
+		if !strings.HasPrefix(fmt.Sprint(stuck), "deadlock:") {
+			panic(stuck)
 		}
-		if !r.Broke(BreakLate) && !r.Broke(BreakLeaked) {
-			r.broke(BreakLeaked, "goroutines that Setup started, or that hide by labels of their own, are left: end them with t.Cleanup")
+		if len(tr.breaks) == 0 {
+			tr.broke(leaked, "the end of the test", "all that was started in it has ended",
+				"goroutines of Setup, or with labels of their own for the profiler, are still there")
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
-		tr := newTrial(t, c, &r, f)
 		defer tr.end()
-		tr.run(t)
+		tr.run(t, setup)
 	})
 	return r
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,69 +14,78 @@ import (
 	"github.com/gabion-io/gabion"
 )
 
-// trial is one mode of a case, within its bubble.
+// trial is one rule of a case, within its bubble.
 type trial struct {
 	Case
-	f      func(context.Context, *Dependency) error
-	dep    *Dependency
-	result *Result
+	result
+	rule Rule
 
+	f      func(context.Context) error
+	dep    *Dependency
 	ctx    context.Context // of all calls; it carries the label
 	cancel context.CancelFunc
 	mark   string
-	calls  []*call
-}
-
-func newTrial(t *testing.T, c Case, r *Result, f func(context.Context, *Dependency) error) *trial {
-	r.Events = NewRecorder()
-	tr := &trial{Case: c, f: f, dep: newDependency(t), result: r}
-	tr.dep.limit = c.limit()
-	ctx, cancel := context.WithCancel(context.Background())
-	tr.cancel = cancel
-	tr.ctx, tr.mark = label(ctx)
-	return tr
+	began  []*call
 }
 
 // run finds out what breaks.
-func (tr *trial) run(t *testing.T) {
-	tr.dep.Set(tr.rule(tr.result.Mode))
-	if tr.Setup != nil {
-		tr.Setup(t, tr.result.Events)
+func (tr *trial) run(t *testing.T, setup Setup) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	tr.cancel = cancel
+	tr.ctx, tr.mark = label(ctx)
+	tr.events = NewRecorder(t)
+	tr.dep = newDependency(t)
+	tr.f = setup(t, tr.dep, tr.events)
+	if tr.f == nil {
+		t.Fatal("gabiontest: Setup returned no call")
 	}
-	if tr.result.Mode == Overload {
+	before := tr.dep.Snapshot().Calls
+	tr.dep.limit = before + tr.limit()
+	tr.dep.Set(tr.rule)
+	if tr.rule.Mode == Overload {
 		tr.callTogether()
 	} else {
 		tr.callInTurn()
 	}
-	tr.result.Calls, tr.result.DependencyCalls = len(tr.calls), tr.dep.Snapshot().Calls
+	tr.calls, tr.made = len(tr.began), tr.dep.Snapshot().Calls-before
 	tr.checkAmplification()
-	if !tr.result.Broke(BreakLate) {
+	if tr.returned() {
 		tr.checkLeft()
 		tr.checkRecovery()
 	}
-	for _, c := range tr.calls {
-		if !c.returned() {
-			tr.result.Errs = append(tr.result.Errs, nil)
-			continue
-		}
-		tr.result.Errs = append(tr.result.Errs, c.err)
-		tr.result.Longest = max(tr.result.Longest, c.took)
-	}
-	if tr.Survived != nil {
-		if err := tr.Survived(*tr.result); err != nil {
-			tr.result.broke(BreakRefused, "%v", err)
-		}
-	}
 }
 
-// callInTurn calls the function again and again, until a call breaks.
+func (tr *trial) start() *call {
+	c := start(tr.ctx, len(tr.began)+1, tr.f)
+	tr.began = append(tr.began, c)
+	return c
+}
+
+// returned says whether all calls have.
+func (tr *trial) returned() bool {
+	for _, c := range tr.began {
+		if !c.returned() {
+			return false
+		}
+	}
+	return true
+}
+
+func (tr *trial) broke(kind breakKind, done, expected, happened string) {
+	tr.breaks = append(tr.breaks, Break{
+		Mode: tr.mode, Done: done, Expected: expected, Happened: happened, Help: help(kind, tr.mode),
+	})
+}
+
+// callInTurn calls the code again and again, until a call breaks.
 func (tr *trial) callInTurn() {
-	for len(tr.calls) < tr.Calls && tr.result.Survived() {
+	for len(tr.began) < tr.Calls && len(tr.breaks) == 0 {
 		given := tr.dep.givenErrors()
 		c := tr.start()
 		c.wait(tr.Deadline)
 		tr.checkCall(c)
-		if tr.dep.givenErrors() > given {
+		if len(tr.breaks) == 0 && tr.dep.givenErrors() > given {
 			tr.checkCause(c)
 		}
 	}
@@ -89,185 +97,122 @@ func (tr *trial) callTogether() {
 	for range tr.Calls {
 		tr.start()
 	}
-	for _, c := range tr.calls {
+	for _, c := range tr.began {
 		c.wait(tr.Deadline - time.Since(began))
 	}
-	for _, c := range tr.calls {
-		if tr.checkCall(c); !tr.result.Survived() {
+	for _, c := range tr.began {
+		if tr.checkCall(c); len(tr.breaks) > 0 {
 			return // the others would say the same
 		}
 	}
 }
 
+// which says what was done with a call.
+func (tr *trial) which(c *call) string {
+	together := ""
+	if tr.rule.Mode == Overload {
+		together = ", all at once,"
+	}
+	return fmt.Sprintf("call %d of %d%s while the dependency %s", c.number, tr.Calls, together, tr.rule.does())
+}
+
 func (tr *trial) checkCall(c *call) {
-	which := fmt.Sprintf("call %d of %d", c.number, tr.Calls)
+	kind, happened := c.ending()
 	switch {
-	case !c.returned():
-		tr.result.broke(BreakLate, "%s had not returned after %v\n%s", which, tr.Deadline, show(running(tr.mark, nil), "    "))
-	case c.panicked != nil && !(tr.PanicsPass && c.panicked == PanicValue):
-		tr.result.broke(BreakPanicked, "%s panicked in %s: %v", which, c.where, c.panicked)
-	case c.exited && !(tr.PanicsPass && tr.result.Mode == Goexit):
-		tr.result.broke(BreakPanicked, "%s ended its goroutine by runtime.Goexit", which)
+	case kind == late:
+		tr.broke(late, tr.which(c), fmt.Sprintf("it returns within %v", tr.Deadline),
+			fmt.Sprintf("it had not returned after %v, and was here:\n%s", tr.Deadline, show(inner(running(tr.mark, nil)), "")))
+	case kind == panicked && tr.PanicsPass && c.panicked == panicValue:
+	case kind != "":
+		tr.broke(kind, tr.which(c), "it returns", happened)
+	case tr.MustSucceed && c.err != nil:
+		tr.broke(failedCall, tr.which(c), "it succeeds all the same", "it failed: "+c.err.Error())
 	}
 }
 
-// checkCause is for calls of the function that were given an error by the dependency.
+// checkCause is for calls of the code that were given an error by the dependency.
 func (tr *trial) checkCause(c *call) {
-	var cause error
-	switch tr.result.Mode {
-	case Error:
-		cause = tr.rule(Error).err()
-	case Reset:
+	cause := tr.rule.err()
+	if tr.rule.Mode == Reset {
 		cause = syscall.ECONNRESET
-	default:
-		return
 	}
-	if c.returned() && c.err != nil && !errors.Is(c.err, cause) {
-		tr.result.broke(BreakLostCause, "call %d of %d returned %q, in which errors.Is does not find %q",
-			c.number, tr.Calls, c.err, cause)
+	if c.err != nil && !errors.Is(c.err, cause) {
+		tr.broke(lostCause, tr.which(c), fmt.Sprintf("errors.Is finds the dependency's %q in its error", cause),
+			fmt.Sprintf("it does not, in %q", c.err))
 	}
 }
 
 func (tr *trial) checkAmplification() {
-	calls, made := tr.result.Calls, tr.result.DependencyCalls
-	if tr.Amplification == gabion.Off || float64(made) <= tr.Amplification*float64(calls) {
+	if tr.Amplification == gabion.Off || float64(tr.made) <= tr.Amplification*float64(tr.calls) {
 		return
 	}
-	stopped := ""
-	if made > tr.dep.limit {
-		stopped = "; it was stopped there"
+	happened := fmt.Sprintf("it was called %d times: %.4g times for each call", tr.made, float64(tr.made)/float64(tr.calls))
+	if tr.runaway() {
+		happened += "; it was stopped there"
 	}
-	tr.result.broke(BreakAmplified, "%d calls called the dependency %d times, %.3g times each, allowed are %v%s",
-		calls, made, float64(made)/float64(calls), tr.Amplification, stopped)
+	tr.broke(amplified, fmt.Sprintf("%d calls while the dependency %s", tr.calls, tr.rule.does()),
+		fmt.Sprintf("the dependency is called at most %v times for each call", tr.Amplification), happened)
 }
 
-// checkLeft looks for what is left when all calls have returned: as a request's context ends with it, so do theirs.
+// runaway says whether the code did not stop calling.
+func (tr *trial) runaway() bool { return tr.dep.Snapshot().Calls > tr.dep.limit }
+
+// checkLeft looks for what is left when all calls have returned and their contexts have ended.
 func (tr *trial) checkLeft() {
-	tr.settle()
-	if left := running(tr.mark, nil); len(left) > 0 {
-		tr.result.broke(BreakLeaked, "%v after the last call there are still\n%s", tr.Deadline, show(left, "    "))
-	}
-	if tr.InFlight == nil {
-		return
-	}
-	if n := tr.InFlight(); n != 0 {
-		tr.result.broke(BreakHeld, "%d permits were still taken %v after the last call", n, tr.Deadline)
-	}
-}
-
-func (tr *trial) settle() {
 	time.Sleep(tr.Deadline)
 	synctest.Wait()
+	done := fmt.Sprintf("%d calls while the dependency %s, and %v more", tr.calls, tr.rule.does(), tr.Deadline)
+	if left := running(tr.mark, nil); len(left) > 0 {
+		tr.broke(leaked, done, "all goroutines that the calls started have ended", "there are still\n"+show(inner(left), ""))
+	}
+	if n := tr.dep.openBodies(); n > 0 {
+		tr.broke(leftOpen, done, "the bodies of all responses are closed", fmt.Sprintf("%d are open", n))
+	}
 }
 
-// checkRecovery is one call more, which is not part of the result.
+// checkRecovery is one call more.
 func (tr *trial) checkRecovery() {
-	if tr.Recovery == gabion.Off || tr.dep.Snapshot().Calls > tr.dep.limit {
+	if tr.Recovery == gabion.Off || tr.runaway() {
 		return
 	}
 	tr.dep.Set()
 	time.Sleep(tr.Recovery)
-	failing := tr.calls
-	defer func() { tr.calls = failing }()
 	c := tr.start()
 	c.wait(tr.Deadline)
-	var what string
+	kind, happened := c.ending()
 	switch {
-	case !c.returned():
-		what = "had not returned after " + tr.Deadline.String()
-		defer tr.end()
-	case c.panicked != nil:
-		what = fmt.Sprintf("panicked in %s: %v", c.where, c.panicked)
-	case c.exited:
-		what = "ended its goroutine by runtime.Goexit"
+	case kind == late:
+		happened = fmt.Sprintf("it had not returned after %v", tr.Deadline)
 	case c.err != nil:
-		what = "returned: " + c.err.Error()
-	default:
-		return
+		happened = "it failed: " + c.err.Error()
+	case kind == "" || slices.ContainsFunc(tr.breaks, func(b Break) bool { return b.Happened == happened }):
+		return // well again; or broken in a way that has nothing to do with the dependency, and is known
 	}
-	tr.result.broke(BreakNotRecovered, "%v after the dependency was well again, a call %s", tr.Recovery, what)
+	tr.broke(notRecovered, fmt.Sprintf("a call %v after the dependency was well again", tr.Recovery), "it succeeds", happened)
 }
 
 // end ends what still runs, as far as it can be.
 func (tr *trial) end() {
-	tr.dep.Close()
+	tr.dep.close()
 	tr.cancel()
 	const manyWaits = 10 * time.Minute
-	for _, c := range tr.calls {
+	for _, c := range tr.began {
 		if !c.returned() {
 			c.wait(manyWaits)
 		}
 	}
 }
 
-// call is one call of the function, on a goroutine of its own.
-type call struct {
-	number   int
-	done     chan struct{}
-	began    time.Time
-	took     time.Duration
-	err      error
-	panicked any
-	where    string // the function that panicked
-	exited   bool
-}
-
-func (tr *trial) start() *call {
-	c := &call{number: len(tr.calls) + 1, done: make(chan struct{}), began: time.Now()}
-	tr.calls = append(tr.calls, c)
-	ctx, cancel := context.WithCancel(tr.ctx)
-	if tr.Bounded {
-		ctx, cancel = context.WithTimeout(tr.ctx, tr.Deadline)
-	}
-	go func() {
-		pprof.SetGoroutineLabels(ctx)
-		defer close(c.done)
-		defer cancel()
-		defer func() {
-			c.took = time.Since(c.began)
-			if c.panicked = recover(); c.panicked != nil {
-				c.exited, c.where = false, panicking()
+// inner are stacks without what this package has in them.
+func inner(stacks []stack) []stack {
+	for i, s := range stacks {
+		var shown []frame
+		for _, f := range s.frames {
+			if !own(f.function) && !strings.HasPrefix(f.function, "internal/synctest.") {
+				shown = append(shown, f)
 			}
-		}()
-		c.exited = true
-		c.err = tr.f(ctx, tr.dep)
-		c.exited = false
-	}()
-	return c
-}
-
-// wait waits until the call has returned, up to and with the moment when the time is over.
-func (c *call) wait(d time.Duration) {
-	timer := time.NewTimer(d + 1)
-	defer timer.Stop()
-	select {
-	case <-c.done:
-	case <-timer.C:
-	}
-}
-
-func (c *call) returned() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// panicking is where the panic came from that is being recovered.
-func panicking() string {
-	var pcs [32]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for unwinding := false; ; {
-		f, more := frames.Next()
-		if f.Function == "runtime.gopanic" {
-			unwinding = true
-		} else if unwinding && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s (%s:%d)", f.Function, f.File, f.Line)
 		}
-		if !more {
-			return "an unknown function"
-		}
+		stacks[i].frames = shown
 	}
+	return stacks
 }
