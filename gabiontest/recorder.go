@@ -94,7 +94,7 @@ func (r *Recorder) Expect(like ...gabion.Event) {
 		}
 		fmt.Fprintf(&b, "  %d. %s: %s\n", i+1, describe(e), found)
 	}
-	r.t.Errorf("the events break off at %d of %d:\n%sin\n%v", next+1, len(like), &b, r)
+	r.t.Errorf("the events break off at %d of %d:\n%sin\n%s", next+1, len(like), &b, r.short())
 }
 
 func matches(like, e gabion.Event) bool {
@@ -125,6 +125,19 @@ func (r *Recorder) String() string {
 		fmt.Fprintf(&b, "  (%d more came)\n", lost)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// shownEvents bounds the events in a report.
+const shownEvents = 40
+
+// short is the text without most of the middle, if it is long.
+func (r *Recorder) short() string {
+	lines := strings.Split(r.String(), "\n")
+	if more := len(lines) - shownEvents; more > 0 {
+		const half = shownEvents / 2
+		lines = slices.Replace(lines, half, len(lines)-half, fmt.Sprintf("  … %d more …", more))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // describe is an event on one line.

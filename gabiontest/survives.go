@@ -77,9 +77,6 @@ type result struct {
 	events *Recorder
 }
 
-// shownEvents bounds the events in a report.
-const shownEvents = 40
-
 func (r *result) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "does not survive %v:\n", r.mode)
@@ -87,16 +84,8 @@ func (r *result) report() string {
 		fmt.Fprintf(&b, "%v\n", broken)
 	}
 	fmt.Fprintf(&b, "  calls:    of the code: %d, of the dependency: %d", r.calls, r.made)
-	if r.events == nil {
-		return b.String()
-	}
-	if events, _ := r.events.kept(); len(events) == 0 {
-		return b.String()
-	}
-	lines := strings.Split(r.events.String(), "\n")
-	b.WriteString("\n  events:\n" + strings.Join(lines[:min(len(lines), shownEvents)], "\n"))
-	if more := len(lines) - shownEvents; more > 0 {
-		fmt.Fprintf(&b, "\n  … and %d more", more)
+	if events, _ := r.events.kept(); len(events) > 0 {
+		b.WriteString("\n  events:\n" + r.events.short())
 	}
 	return b.String()
 }

@@ -14,34 +14,13 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/gabiontest"
 )
 
 // testShop is a whole shop on loopback.
 type testShop struct {
 	catalog, recommendations, checkout *httptest.Server
-	events                             *events
-}
-
-type events struct {
-	mu  sync.Mutex
-	all []gabion.Event
-}
-
-func (e *events) Observe(event gabion.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.all = append(e.all, event)
-}
-
-func (e *events) count(kind gabion.EventKind, name string) (n int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, event := range e.all {
-		if event.Kind == kind && event.Name == name {
-			n++
-		}
-	}
-	return n
+	events                             *gabiontest.Recorder
 }
 
 func serve(t *testing.T, handler http.Handler) *httptest.Server {
@@ -53,7 +32,7 @@ func serve(t *testing.T, handler http.Handler) *httptest.Server {
 
 func setup(t *testing.T) *testShop {
 	t.Helper()
-	s := &testShop{catalog: serve(t, Catalog(Config{Name: "catalog-1"})), recommendations: serve(t, Recommendations(Config{})), events: &events{}}
+	s := &testShop{catalog: serve(t, Catalog(Config{Name: "catalog-1"})), recommendations: serve(t, Recommendations(Config{})), events: gabiontest.NewRecorder(t)}
 	checkout, err := Checkout(CheckoutConfig{Catalog: s.catalog.URL, Recommendations: s.recommendations.URL, Observer: s.events})
 	if err != nil {
 		t.Fatal(err)
@@ -143,49 +122,12 @@ func TestUnknownProductsDoNotOpenTheBreaker(t *testing.T) {
 	for range 30 {
 		send(t, http.MethodPost, s.checkout.URL+"/checkout", "k", `{"product": 12345, "quantity": 1}`)
 	}
-	if n := s.events.count(gabion.EventRetry, "catalog") + s.events.count(gabion.EventState, "catalog"); n != 0 {
-		t.Errorf("%d retries and changes of state", n)
+	retries, changes := gabion.Event{Kind: gabion.EventRetry}, gabion.Event{Kind: gabion.EventState}
+	if s.events.Count(retries) != 0 || s.events.Count(changes) != 0 {
+		t.Errorf("there are retries or changes of state in\n%v", s.events)
 	}
 	if status, _ := s.order(t, "a"); status != http.StatusCreated {
 		t.Errorf("an order answered %d afterwards", status)
-	}
-}
-
-func TestShopSurvivesItsRecommendations(t *testing.T) {
-	s := setup(t)
-	for name, fault := range map[string]string{"fails": `{"error": 1}`, "hangs": `{"delay": "1h"}`} {
-		t.Run(name, func(t *testing.T) {
-			breakThings(t, s.recommendations, fault)
-			for i := range 40 {
-				status, receipt := s.order(t, name+string(rune('A'+i)))
-				if status != http.StatusCreated || !receipt.Degraded || len(receipt.AlsoBought) == 0 {
-					t.Fatalf("order %d answered %d %+v", i, status, receipt)
-				}
-			}
-			if n := s.events.count(gabion.EventState, "recommendations"); n == 0 {
-				t.Error("the breaker never opened")
-			}
-			breakThings(t, s.recommendations, `{}`)
-		})
-	}
-}
-
-// The negative twin: without the policies the same failure of a mere extra stops the sale.
-func TestWithoutThePipeItDoesNot(t *testing.T) {
-	s := setup(t)
-	breakThings(t, s.recommendations, `{"error": 1}`)
-	bare, err := gabion.New(gabion.Config{Classify: classify})
-	if err != nil {
-		t.Fatal(err)
-	}
-	unprotected := &till{
-		catalog:         &dependency{base: s.catalog.URL, client: http.DefaultClient, pipe: bare},
-		recommendations: &dependency{base: s.recommendations.URL, client: http.DefaultClient, pipe: bare},
-		orders:          newLedger(0),
-	}
-	s.checkout = serve(t, http.HandlerFunc(unprotected.sell))
-	if status, _ := s.order(t, "a"); status != http.StatusServiceUnavailable {
-		t.Errorf("order answered %d, want 503: then the policies are not what saves the shop", status)
 	}
 }
 
