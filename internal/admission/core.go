@@ -194,6 +194,9 @@ func (c *Core) Patience() time.Duration {
 	return time.Duration(max(inTime*l.deadline-l.mean*min(l.spread, 2), 0.1*l.deadline))
 }
 
+// Usual is how long calls take lately; 0 before that is known.
+func (c *Core) Usual() time.Duration { return time.Duration(c.limit.mean) }
+
 // Complete takes in that a call has ended after latency, the wait in the queue not counted. good says that its answer
 // was of use, apart from its time. Calls that wait may start now: see [Core.Next].
 func (c *Core) Complete(now Instant, latency time.Duration, good bool) {

@@ -8,6 +8,7 @@ type tail struct {
 	counts [buckets]float32
 	total  float32
 	sum    float64 // of the ratios
+	top    int     // no bucket above is in use
 }
 
 // Buckets are an eighth of an octave wide, from 1/16 of the mean to 256 times the mean.
@@ -17,19 +18,32 @@ const (
 	lowest    = -4 // the exponent of the first bucket
 	// forget is how many ratios are counted before all counts are halved.
 	forget = 2048
+	// faded is when a count has been halved so often that it is of no weight.
+	faded = 1.0 / 256
 )
 
 func (t *tail) add(ratio float64) {
-	t.counts[bucketOf(ratio)]++
+	i := bucketOf(ratio)
+	t.top = max(t.top, i)
+	t.counts[i]++
 	t.total++
 	t.sum += ratio
 	if t.total >= forget {
-		for i := range t.counts {
-			t.counts[i] /= 2
-		}
-		t.total /= 2
-		t.sum /= 2
+		t.halve()
 	}
+}
+
+func (t *tail) halve() {
+	t.top = 0
+	for i := range t.counts {
+		if t.counts[i] /= 2; t.counts[i] < faded {
+			t.counts[i] = 0
+		} else {
+			t.top = i
+		}
+	}
+	t.total /= 2
+	t.sum /= 2
 }
 
 // bucketOf reads the exponent and the first three bits of the mantissa.
@@ -44,7 +58,7 @@ func (t *tail) spread() float64 {
 		return 0
 	}
 	above := t.total / 100
-	for i := buckets - 1; i >= 0; i-- {
+	for i := t.top; i >= 0; i-- {
 		if above -= t.counts[i]; above < 0 {
 			return middle(i) / (t.sum / float64(t.total))
 		}
