@@ -7,66 +7,76 @@ import (
 	"github.com/gabion-io/gabion/internal/gcra"
 )
 
-// bucket is the state of one key. Everything in it is guarded by the mutex of its shard.
+// bucket is the state of one key. It holds no pointers, so that a million of them are nothing to the garbage collector.
 type bucket struct {
-	key        string // or, when shared, the tier
-	shared     bool   // by the keys of a tier for which there was no room
-	generation uint32 // of the settings that values are from
-	values     *values
-	full       gabion.Instant // see package gcra
-	work       *work          // nil for Requests
-	usage      usage
-	shard      *shard
+	full   gabion.Instant // see package gcra
+	values uint32         // the index of what the key is allowed in the settings of its shard
+	usage  usage
 }
 
-// sync brings the bucket to the given settings and to now.
-func (b *bucket) sync(s *settings, now gabion.Instant) {
-	if b.generation != s.generation {
-		at := s.begin(now)
-		b.advance(at)
-		b.adopt(s, at)
+// convert brings the account to other values as of the instant at.
+func (a account) convert(next *values, at gabion.Instant) {
+	switch {
+	case a.log != nil && a.values.sliding != next.sliding:
+		a.log.Convert(next.sliding, at)
+	case a.log == nil && a.values.rule != next.rule:
+		a.full = a.values.rule.Convert(a.full, at, next.rule)
 	}
-	b.advance(now)
-}
-
-// adopt takes the values of other settings as of the instant at.
-func (b *bucket) adopt(s *settings, at gabion.Instant) {
-	next := s.valuesOf(b.key)
-	if b.shared {
-		next = s.valuesOfTier(b.key)
-	}
-	if b.values.rule != next.rule {
-		b.full = b.values.rule.Convert(b.full, at, next.rule)
-	}
-	b.values, b.generation = next, s.generation
 }
 
 // advance charges what the calls in flight have taken up to now.
-func (b *bucket) advance(now gabion.Instant) {
-	if b.work != nil {
-		b.full = b.work.advance(b.values.rule, b.full, now)
-	}
+func (a account) advance(now gabion.Instant) {
+	a.full = a.work.advance(a.values.rule, a.full, now)
 }
 
-// idle says whether the bucket is as good as a new one, so that it can be forgotten.
-func (b *bucket) idle(now gabion.Instant) bool {
-	return gcra.Missing(b.full, now) == 0 && (b.work == nil || b.work.inFlight == 0)
+// idle says whether the account is as good as a new one, so that it can be forgotten.
+func (a account) idle(now gabion.Instant) bool {
+	if a.log != nil {
+		return a.log.Reset(a.values.sliding, now) == 0
+	}
+	return gcra.Missing(a.full, now) == 0 && (a.work == nil || a.work.inFlight == 0)
 }
 
-// take takes cost requests.
-func (b *bucket) take(now gabion.Instant, cost int) Decision {
-	rule := b.values.rule
-	if cost < 0 || rule.Span(int64(cost)) > rule.Capacity() {
-		return b.decide(now, ReasonCost, Never)
+// request is what a call asks of an account, and how long it has to wait for it: 0 when it is there. The shard of the
+// account is locked.
+type request struct {
+	account
+	// cost is requests, or nanoseconds of server time.
+	cost   int64
+	reason string
+	wait   time.Duration
+}
+
+// ask asks for cost requests.
+func (a account) ask(now gabion.Instant, cost int) request {
+	r := request{account: a, cost: int64(cost), reason: ReasonRequests}
+	switch {
+	case cost < 0 || cost > a.values.limit:
+		r.reason, r.wait = ReasonCost, Never
+	case a.log != nil:
+		r.wait = a.log.Wait(a.values.sliding, now, r.cost)
+	default:
+		_, r.wait = a.values.rule.Take(a.full, now, r.cost)
 	}
-	next, wait := rule.Take(b.full, now, int64(cost))
-	b.full = next
-	return b.decide(now, ReasonRequests, wait)
+	return r
+}
+
+// take takes what was asked for, which is there.
+func (r *request) take(now gabion.Instant) {
+	if r.log != nil {
+		r.log.Add(r.values.sliding, now, r.cost)
+	} else {
+		r.full, _ = r.values.rule.Take(r.full, now, r.cost)
+	}
 }
 
 // refund puts cost requests back.
-func (b *bucket) refund(now gabion.Instant, cost int) {
-	b.full = gcra.Refund(b.full, now, b.values.rule.Span(int64(cost)))
+func (a account) refund(now gabion.Instant, cost int) {
+	if a.log != nil {
+		a.log.Refund(a.values.sliding, now, int64(cost))
+	} else {
+		a.full = gcra.Refund(a.full, now, a.values.rule.Span(int64(cost)))
+	}
 }
 
 // Bounds of the guess when a place gets free.
@@ -75,89 +85,94 @@ const (
 	maxGuess = time.Minute
 )
 
-// begin admits a call whose cost is not known yet, and takes an estimate for it.
-func (b *bucket) begin(now gabion.Instant, estimate time.Duration) (*flight, Decision) {
-	rule := b.values.rule
-	if limit := b.values.concurrency; limit > 0 && b.work.inFlight >= limit {
-		return nil, b.decide(now, ReasonConcurrency, min(max(b.work.learned, minGuess), maxGuess))
+// askTime asks for a place and, as long as the cost is not known, for an estimate of it.
+func (a account) askTime(now gabion.Instant) request {
+	debit := a.work.debit(a.values.rule, a.shard.settings.estimate)
+	r := request{account: a, cost: int64(debit), reason: ReasonServerTime}
+	if limit := a.values.concurrency; limit > 0 && a.work.inFlight >= limit {
+		r.reason, r.wait = ReasonConcurrency, min(max(a.work.learned, minGuess), maxGuess)
+		return r
 	}
-	debit := b.work.debit(rule, estimate)
-	next, wait := rule.Take(b.full, now, int64(debit))
-	if wait > 0 {
-		return nil, b.decide(now, ReasonServerTime, wait)
-	}
-	b.full = next
-	f := b.shard.newFlight()
-	f.bucket, f.rule, f.began, f.debit = b, rule, now, debit
-	b.work.add(f)
-	return f, b.decide(now, "", 0)
+	_, r.wait = a.values.rule.Take(a.full, now, r.cost)
+	return r
+}
+
+// begin takes what was asked for, which is there, for a call that begins.
+func (r *request) begin(now gabion.Instant) *flight {
+	r.take(now)
+	f := r.shard.newFlight()
+	f.slot, f.rule, f.began, f.debit = r.slot, r.values.rule, now, time.Duration(r.cost)
+	r.work.add(f)
+	return f
 }
 
 // settle ends a call. A call that never ran has cost nothing, and teaches nothing.
-func (b *bucket) settle(now gabion.Instant, f *flight, cost time.Duration, ran bool) {
-	charged := b.work.remove(f, now)
-	switch rule := b.values.rule; {
+func (a account) settle(now gabion.Instant, f *flight, cost time.Duration, ran bool) {
+	charged := a.work.remove(f, now)
+	switch rule := a.values.rule; {
 	case rule.IsZero():
 	case cost > charged:
 		var forgiven time.Duration
-		b.full, forgiven = rule.Spend(b.full, now, int64(cost-charged))
-		b.work.forgive(forgiven)
+		a.full, forgiven = rule.Spend(a.full, now, int64(cost-charged))
+		a.work.forgive(forgiven)
 	default:
-		b.full = gcra.Refund(b.full, now, b.work.refund(rule, f, charged, cost))
+		a.full = gcra.Refund(a.full, now, a.work.refund(rule, f, charged, cost))
 	}
 	if ran {
-		b.work.learn(b.values.rule, cost)
-		b.usage.serves(now, cost)
+		a.work.learn(a.values.rule, cost)
+		a.work.served.add(now, cost)
 	} else {
-		b.usage.withdraw(now)
+		a.usage.withdraw(now)
 	}
 }
 
-// decide counts a decision and describes the bucket after it. The call is admitted when wait is 0.
-func (b *bucket) decide(now gabion.Instant, reason string, wait time.Duration) Decision {
-	b.shard.count(b, wait == 0)
-	b.usage.asks(now, wait == 0)
-	d := Decision{OK: wait == 0, Tier: b.values.tier}
+// counts counts a decision.
+func (a account) counts(now gabion.Instant, admitted bool) {
+	a.shard.count(admitted)
+	a.usage.asks(now, admitted)
+}
+
+// decide counts the decision on a request and describes the account after it.
+func (r *request) decide(now gabion.Instant) Decision {
+	d := Decision{OK: r.wait == 0, Tier: r.values.tier, Limit: r.values.limit}
+	r.counts(now, d.OK)
 	if !d.OK {
-		d.Reason, d.RetryAfter = reason, wait
+		d.Reason, d.RetryAfter = r.reason, r.wait
 	}
-	rule := b.values.rule
-	if rule.IsZero() {
-		return d
+	rule := r.values.rule
+	switch {
+	case r.log != nil:
+		d.Remaining, d.Window = int(r.log.Left(r.values.sliding, now)), r.values.sliding.Window()
+		d.Reset = r.log.Reset(r.values.sliding, now)
+	case rule.IsZero():
+	case r.work != nil:
+		d.Remaining = int(rule.Left(r.full, now) / int64(time.Millisecond))
+		d.Window, d.Reset = rule.Capacity(), gcra.Missing(r.full, now)
+	default:
+		d.Remaining = int(rule.Left(r.full, now))
+		d.Window, d.Reset = rule.Capacity(), gcra.Missing(r.full, now)
 	}
-	unit := int64(1)
-	if b.work != nil {
-		unit = int64(time.Millisecond)
-	}
-	d.Limit, d.Remaining = int(rule.Left(0, 0)/unit), int(rule.Left(b.full, now)/unit)
-	d.Window, d.Reset = rule.Capacity(), gcra.Missing(b.full, now)
 	return d
 }
 
-// refuses says whether the next call would be refused.
-func (b *bucket) refuses(now gabion.Instant) bool {
-	units := int64(1)
-	if b.work != nil {
-		if limit := b.values.concurrency; limit > 0 && b.work.inFlight >= limit {
-			return true
-		}
-		units = int64(b.work.debit(b.values.rule, 0))
+// refuses says whether the next call, at the ordinary cost, would be refused.
+func (a account) refuses(now gabion.Instant) bool {
+	if a.work != nil {
+		return a.askTime(now).wait > 0
 	}
-	_, wait := b.values.rule.Take(b.full, now, units)
-	return wait > 0
+	return a.ask(now, 1).wait > 0
 }
 
 // report is what the key did lately.
-func (b *bucket) report(now gabion.Instant) Usage {
-	b.advance(now)
-	u := Usage{Key: b.key, Tier: b.values.tier, Limited: b.refuses(now)}
-	if b.shared {
+func (a account) report(now gabion.Instant) Usage {
+	u := Usage{Key: a.shard.buckets.Key(a.slot), Tier: a.values.tier, Limited: a.refuses(now)}
+	if a.shared() {
 		u.Key = OverflowKey
 	}
-	u.Requests, u.Refused, u.ServerTime = b.usage.sums(now)
-	if b.work != nil {
-		u.InFlight = b.work.inFlight
-		u.ServerTime += b.work.elapsed(now)
+	u.Requests, u.Refused = a.usage.sums(now)
+	if a.work != nil {
+		u.InFlight = a.work.inFlight
+		u.ServerTime = a.work.served.sum(now) + a.work.elapsed(now)
 	}
 	return u
 }

@@ -15,6 +15,11 @@ type RequestsConfig struct {
 	Rate Rate `yaml:"requests" json:"requests"`
 	// Burst is how many requests may come at once. Default: as many as Rate allows in one second, at least 1.
 	Burst int `yaml:"burst" json:"burst" default:"one second of requests"`
+	// Sliding allows what Rate says in every window of its time, however placed, and all of it at once, in place of a bucket
+	// that refills: 1000/h is then never more than 1000 in any hour. There is no Burst. It is exact for a Rate.Count up to 128;
+	// above that, what was used can count for 1/128 of the time too long, so who always asks gets at least 99 %. A key takes
+	// about 150 bytes, and up to 2 kB more when it is used all the time. Default: false. Update cannot change it.
+	Sliding bool `yaml:"-" json:"-"`
 	// Tiers are other values for groups of keys. The first that matches a key counts.
 	Tiers []RequestsTier `yaml:"tiers" json:"tiers"`
 	// Overrides are other values for single keys. They win over tiers. These keys always have a bucket of their own.
@@ -24,6 +29,8 @@ type RequestsConfig struct {
 	MaxKeys int `yaml:"-" json:"-" default:"100000"`
 	// Key says whose call it is, when the limit stands in a pipe. Default: [KeyOf].
 	Key func(context.Context) string `yaml:"-" json:"-"`
+	// Cost says how many requests a call counts as, when the limit stands in a pipe. Default: [CostOf].
+	Cost func(context.Context) int `yaml:"-" json:"-"`
 	// Observer is told of refusals in a pipe.
 	Observer gabion.Observer `yaml:"-" json:"-"`
 }

@@ -25,7 +25,7 @@ func TestDefaultTagsAreWhatNewApplies(t *testing.T) {
 	if got := strconv.FormatInt(times.maxKeys, 10); got != tag(ServerTimeConfig{}, "MaxKeys") {
 		t.Errorf("max_keys of server time: %s", got)
 	}
-	if got := strconv.Itoa(times.own.concurrency); got != tag(ServerTimeConfig{}, "Concurrency") {
+	if got := strconv.Itoa(times.all[0].concurrency); got != tag(ServerTimeConfig{}, "Concurrency") {
 		t.Errorf("concurrency: %s", got)
 	}
 	if times.estimate != 0 || tag(ServerTimeConfig{}, "Estimate") != "learned" {

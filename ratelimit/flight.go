@@ -6,13 +6,15 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/gcra"
+	"github.com/gabion-io/gabion/internal/keytable"
 )
 
 // flight is one running call. It is used again for another call afterwards, with another stamp.
 type flight struct {
-	stamp  uint64
-	shard  *shard // for ever the same, so that its mutex guards the stamp
-	bucket *bucket
+	stamp uint64
+	shard *shard // for ever the same, so that its mutex guards the stamp
+	// slot is that of its key, which is not forgotten as long as it has calls in flight.
+	slot keytable.Slot
 
 	began gabion.Instant
 	// debit is the estimate that was taken in advance, under rule.
@@ -44,6 +46,7 @@ type work struct {
 	forgiven time.Duration
 	// learned is the moving average of what calls cost, 0 before the first.
 	learned time.Duration
+	served  served
 }
 
 // Bounds of what is taken in advance and learned.
@@ -182,4 +185,27 @@ func (w *work) learn(rule gcra.Rule, cost time.Duration) {
 // elapsed is how long the calls in flight have been running, together.
 func (w *work) elapsed(now gabion.Instant) time.Duration {
 	return max(0, gabion.Instant(w.inFlight)*now-w.began)
+}
+
+// maxFree bounds the flights that a shard keeps for later.
+const maxFree = 64
+
+func (sh *shard) newFlight() *flight {
+	sh.inFlight++
+	f := sh.free
+	if f == nil {
+		return &flight{shard: sh}
+	}
+	sh.free, f.next = f.next, nil
+	sh.freeSize--
+	return f
+}
+
+func (sh *shard) endFlight(f *flight) {
+	sh.inFlight--
+	f.stamp++
+	if sh.freeSize < maxFree {
+		f.next, sh.free = sh.free, f
+		sh.freeSize++
+	}
 }

@@ -19,7 +19,7 @@ const (
 	ReasonServerTime = "server_time"
 	// ReasonConcurrency: the key has too many requests in flight.
 	ReasonConcurrency = "concurrency"
-	// ReasonCost: the cost is negative, or more than the whole burst, so that waiting cannot help.
+	// ReasonCost: the cost is negative, or more than is ever allowed at once, so that waiting cannot help.
 	ReasonCost = "cost"
 )
 
@@ -30,15 +30,15 @@ const Never time.Duration = math.MaxInt64
 type Decision struct {
 	// OK: the call may be made.
 	OK bool
-	// Limit is what a full bucket holds and Remaining what is left in it, never negative: requests, or
+	// Limit is what a full bucket holds, or a window, and Remaining what is left in it, never negative: requests, or
 	// milliseconds of server time. Both are 0 when only the number of calls in flight is limited.
 	Limit, Remaining int
-	// Window is how long an empty bucket takes to get full. So "Limit in every Window" is the sustained rate.
+	// Window is how long an empty bucket takes to get full, or how long the sliding window is. So "Limit in every Window" is the sustained rate.
 	Window time.Duration
 	// RetryAfter is how long to wait after a refusal. Whoever waits exactly that long, alone, is admitted. After
 	// [ReasonConcurrency] it is a guess; after [ReasonCost] it is [Never]. It is 0 when the call is admitted.
 	RetryAfter time.Duration
-	// Reset is how long the bucket takes to be full again if nothing else is taken.
+	// Reset is how long it takes until nothing is used any more if nothing else is taken.
 	Reset time.Duration
 	// Tier is the tier whose values apply, "" for the limit's own values and for overrides.
 	Tier string
@@ -78,7 +78,10 @@ type Snapshot struct {
 	InFlight int
 }
 
-type contextKey struct{}
+type (
+	contextKey  struct{}
+	contextCost struct{}
+)
 
 // WithKey returns a context whose calls count for key, such as a user. Without it, calls count for the key "".
 func WithKey(ctx context.Context, key string) context.Context {
@@ -89,4 +92,18 @@ func WithKey(ctx context.Context, key string) context.Context {
 func KeyOf(ctx context.Context) string {
 	key, _ := ctx.Value(contextKey{}).(string)
 	return key
+}
+
+// WithCost returns a context whose calls count as so many requests for [Requests], such as the items of a batch. A call
+// that costs 0 is always admitted; one that costs more than the burst, or less than 0, never.
+func WithCost(ctx context.Context, cost int) context.Context {
+	return context.WithValue(ctx, contextCost{}, cost)
+}
+
+// CostOf returns the cost that [WithCost] set, 1 when there is none.
+func CostOf(ctx context.Context) int {
+	if cost, ok := ctx.Value(contextCost{}).(int); ok {
+		return cost
+	}
+	return 1
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/gcra"
+	"github.com/gabion-io/gabion/internal/slidinglog"
 )
 
 const defaultMaxKeys = 100_000
@@ -27,7 +28,7 @@ func NewRequests(cfg RequestsConfig) (*Requests, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Requests{newStore(cfg.Name, false, s)}, nil
+	return &Requests{newStore(cfg.Name, s.kind(), s)}, nil
 }
 
 // Update replaces the configuration, except for the name. What keys have used stays used: the same share of a key's
@@ -38,6 +39,10 @@ func (l *Requests) Update(cfg RequestsConfig) error {
 	if err != nil {
 		return err
 	}
+	if s.kind() != l.store.kind {
+		problem := &gabion.FieldError{Field: "sliding", Problem: "cannot be changed while running: make a new limit"}
+		return fmt.Errorf("ratelimit %q: %w", l.store.name, problem)
+	}
 	l.store.update(s)
 	return nil
 }
@@ -45,18 +50,21 @@ func (l *Requests) Update(cfg RequestsConfig) error {
 // Take takes cost requests from the bucket of key, or refuses if it holds fewer. A cost of 0 takes nothing and always
 // succeeds. A cost that is negative, or more than the burst, takes nothing and is refused with [ReasonCost].
 func (l *Requests) Take(now gabion.Instant, key string, cost int) Decision {
-	b, _ := l.store.lock(now, key)
-	defer b.shard.mu.Unlock()
-	return b.take(now, cost)
+	r := l.ask(now, key, cost)
+	defer r.shard.mu.Unlock()
+	if r.wait == 0 {
+		r.take(now)
+	}
+	return r.decide(now)
 }
 
 // Refund puts back what a call took that was then not made, for example because another limit refused it. It
 // is meant to follow at once: the bucket never gets more than full, but refilling time that has passed since the Take
 // counts too. A cost that is not positive puts nothing back.
 func (l *Requests) Refund(now gabion.Instant, key string, cost int) {
-	if b := l.store.lockKnown(now, key); b != nil {
-		defer b.shard.mu.Unlock()
-		b.refund(now, cost)
+	if a, ok := l.store.lockKnown(now, key); ok {
+		defer a.shard.mu.Unlock()
+		a.refund(now, cost)
 	}
 }
 
@@ -71,28 +79,58 @@ func (l *Requests) Snapshot() Snapshot { return l.store.snapshot() }
 // Describe implements [gabion.Policy].
 func (l *Requests) Describe() gabion.Description { return l.store.describe() }
 
-// Acquire implements [gabion.Guard]: it takes one request for the key of ctx, see [WithKey].
+// Acquire implements [gabion.Guard]: it takes what the call costs for the key of ctx, see [WithKey] and [WithCost].
 func (l *Requests) Acquire(ctx context.Context, now gabion.Instant) (gabion.Ticket, error) {
-	key := l.store.settings.Load().keyOf(ctx)
-	b, s := l.store.lock(now, key)
-	d := b.take(now, 1)
-	b.shard.mu.Unlock()
-	if !d.OK {
-		return gabion.Ticket{}, l.store.refusal(s, now, key, d)
+	return acquire(ctx, now, l)
+}
+
+// taken and takenShared are what a call has taken from the bucket of its key, or from that of the keys of a tier for
+// which there was no room.
+type (
+	taken       int
+	takenShared int
+)
+
+func (l *Requests) core() *store { return l.store }
+
+func (l *Requests) whose(ctx context.Context) (string, int) {
+	s := l.store.settings.Load()
+	return s.keyOf(ctx), s.costOf(ctx)
+}
+
+func (l *Requests) ask(now gabion.Instant, key string, cost int) request {
+	return l.store.lock(now, key).ask(now, cost)
+}
+
+// admit says in the ticket by its hash whose call it is: the slot may be another key's when the call ends.
+func (l *Requests) admit(now gabion.Instant, r request) gabion.Ticket {
+	r.take(now)
+	r.counts(now, true)
+	if r.shared() {
+		return gabion.Ticket{Stamp: r.hash, Ref: takenShared(r.cost)}
 	}
-	return gabion.Ticket{Ref: b}, nil
+	return gabion.Ticket{Stamp: r.hash, Ref: taken(r.cost)}
 }
 
 // Done implements [gabion.Guard]: a call that never ran, because another policy refused it, is given back.
 func (l *Requests) Done(t gabion.Ticket, r gabion.Result) {
-	b, ok := t.Ref.(*bucket)
-	if !ok || r.Began != 0 {
+	if r.Began != 0 {
 		return
 	}
-	b.shard.mu.Lock()
-	defer b.shard.mu.Unlock()
-	b.sync(l.store.settings.Load(), r.Ended)
-	b.refund(r.Ended, 1)
+	var sh *shard
+	var cost int
+	switch ref := t.Ref.(type) {
+	case taken:
+		sh, cost = l.store.shard(t.Stamp), int(ref)
+	case takenShared:
+		sh, cost = &l.store.overflow, int(ref)
+	default:
+		return
+	}
+	if a, ok := sh.lockHash(r.Ended, t.Stamp); ok {
+		defer sh.mu.Unlock()
+		a.refund(r.Ended, cost)
+	}
 }
 
 // settings checks and compiles the configuration.
@@ -101,23 +139,34 @@ func (c RequestsConfig) settings(name string) (*settings, error) {
 		return nil, fmt.Errorf("ratelimit %q: %w", name, err)
 	}
 	s := &settings{
-		own:       c.effective(RequestsValues{}).compile(""),
-		overrides: make(map[string]*values, len(c.Overrides)),
+		overrides: make(map[string]uint32, len(c.Overrides)),
 		maxKeys:   int64(cmp.Or(c.MaxKeys, defaultMaxKeys)),
 		keyOf:     c.Key,
+		costOf:    c.Cost,
 		observer:  c.Observer,
 	}
 	if s.keyOf == nil {
 		s.keyOf = KeyOf
 	}
+	if s.costOf == nil {
+		s.costOf = CostOf
+	}
+	s.add(c.compile("", RequestsValues{}))
 	for _, t := range c.Tiers {
-		v := c.effective(RequestsValues{Rate: t.Rate, Burst: t.Burst})
-		s.tiers = append(s.tiers, tier{t.Keys, v.compile(t.Name)})
+		s.tiers = append(s.tiers, tier{t.Name, t.Keys, s.add(c.compile(t.Name, RequestsValues{Rate: t.Rate, Burst: t.Burst}))})
 	}
 	for key, v := range c.Overrides {
-		s.overrides[shorten(key)] = c.effective(v).compile("")
+		s.overrides[shorten(key)] = s.add(c.compile("", v))
 	}
 	return s, nil
+}
+
+// kind is that of a store with these settings of requests.
+func (s *settings) kind() kind {
+	if s.all[0].sliding.IsZero() {
+		return byBucket
+	}
+	return bySliding
 }
 
 // effective is v with the values of the limit itself where v has none.
@@ -144,6 +193,11 @@ func defaultBurst(r Rate) int {
 	return int(min(max(n, 1), math.MaxInt))
 }
 
-func (v RequestsValues) compile(tier string) *values {
-	return &values{tier: tier, rule: gcra.Count(int64(v.Rate.Count), v.Rate.Per, int64(v.Burst))}
+func (c RequestsConfig) compile(tier string, v RequestsValues) *values {
+	v = c.effective(v)
+	if c.Sliding {
+		return &values{tier: tier, sliding: slidinglog.NewRule(int64(v.Rate.Count), v.Rate.Per), limit: v.Rate.Count}
+	}
+	rule := gcra.Count(int64(v.Rate.Count), v.Rate.Per, int64(v.Burst))
+	return &values{tier: tier, rule: rule, limit: int(rule.Left(0, 0))}
 }

@@ -33,7 +33,7 @@ func NewServerTime(cfg ServerTimeConfig) (*ServerTime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ServerTime{newStore(cfg.Name, true, s)}, nil
+	return &ServerTime{newStore(cfg.Name, byTime, s)}, nil
 }
 
 // Update replaces the configuration, except for the name. What keys have used stays used, see [Requests.Update], and
@@ -53,18 +53,14 @@ func (l *ServerTime) Update(cfg ServerTimeConfig) error {
 // After [ReasonServerTime], RetryAfter is exact if nothing else runs until then. After [ReasonConcurrency] it is what
 // calls of the key usually take, but between a second and a minute.
 func (l *ServerTime) Begin(now gabion.Instant, key string) (Charge, Decision) {
-	charge, d, _ := l.begin(now, key)
-	return charge, d
-}
-
-func (l *ServerTime) begin(now gabion.Instant, key string) (Charge, Decision, *settings) {
-	b, s := l.store.lock(now, key)
-	defer b.shard.mu.Unlock()
-	f, d := b.begin(now, s.estimate)
-	if f == nil {
-		return Charge{}, d, s
+	r := l.ask(now, key, 0)
+	defer r.shard.mu.Unlock()
+	var charge Charge
+	if r.wait == 0 {
+		f := r.begin(now)
+		charge = Charge{f, f.stamp}
 	}
-	return Charge{f, f.stamp}, d, s
+	return charge, r.decide(now)
 }
 
 // Charge is a call in flight. The zero Charge is that of a refused call: ending it does nothing.
@@ -87,14 +83,12 @@ func (c Charge) end(now gabion.Instant, cost time.Duration, ran bool) {
 		return
 	}
 	sh := f.shard
-	sh.mu.Lock()
+	sh.lock(now)
 	defer sh.mu.Unlock()
 	if f.stamp != c.stamp {
 		return // ended before
 	}
-	b := f.bucket
-	b.sync(sh.store.settings.Load(), now)
-	b.settle(now, f, cost, ran)
+	sh.account(f.slot, sh.buckets.At(f.slot), now).settle(now, f, cost, ran)
 	sh.endFlight(f)
 }
 
@@ -118,12 +112,23 @@ func (l *ServerTime) Describe() gabion.Description { return l.store.describe() }
 
 // Acquire implements [gabion.Guard]: it begins a call for the key of ctx, see [WithKey].
 func (l *ServerTime) Acquire(ctx context.Context, now gabion.Instant) (gabion.Ticket, error) {
-	key := l.store.settings.Load().keyOf(ctx)
-	charge, d, s := l.begin(now, key)
-	if !d.OK {
-		return gabion.Ticket{}, l.store.refusal(s, now, key, d)
-	}
-	return gabion.Ticket{Stamp: charge.stamp, Ref: charge.flight}, nil
+	return acquire(ctx, now, l)
+}
+
+func (l *ServerTime) core() *store { return l.store }
+
+func (l *ServerTime) whose(ctx context.Context) (string, int) {
+	return l.store.settings.Load().keyOf(ctx), 0
+}
+
+func (l *ServerTime) ask(now gabion.Instant, key string, _ int) request {
+	return l.store.lock(now, key).askTime(now)
+}
+
+func (l *ServerTime) admit(now gabion.Instant, r request) gabion.Ticket {
+	f := r.begin(now)
+	r.counts(now, true)
+	return gabion.Ticket{Stamp: f.stamp, Ref: f}
 }
 
 // Done implements [gabion.Guard]: it settles how long the function ran.
@@ -147,8 +152,7 @@ func (c ServerTimeConfig) settings(name string) (*settings, error) {
 	}
 	own := ServerTimeValues{c.Quota, cmp.Or(c.Concurrency, defaultConcurrency)}
 	s := &settings{
-		own:       own.compile("", own),
-		overrides: make(map[string]*values, len(c.Overrides)),
+		overrides: make(map[string]uint32, len(c.Overrides)),
 		maxKeys:   int64(cmp.Or(c.MaxKeys, defaultMaxKeys)),
 		estimate:  c.Estimate,
 		keyOf:     c.Key,
@@ -157,12 +161,13 @@ func (c ServerTimeConfig) settings(name string) (*settings, error) {
 	if s.keyOf == nil {
 		s.keyOf = KeyOf
 	}
+	s.add(own.compile("", own))
 	for _, t := range c.Tiers {
 		v := ServerTimeValues{t.Quota, t.Concurrency}
-		s.tiers = append(s.tiers, tier{t.Keys, v.compile(t.Name, own)})
+		s.tiers = append(s.tiers, tier{t.Name, t.Keys, s.add(v.compile(t.Name, own))})
 	}
 	for key, v := range c.Overrides {
-		s.overrides[shorten(key)] = v.compile("", own)
+		s.overrides[shorten(key)] = s.add(v.compile("", own))
 	}
 	return s, nil
 }
@@ -175,6 +180,7 @@ func (v ServerTimeValues) compile(tier string, own ServerTimeValues) *values {
 	compiled := &values{tier: tier, concurrency: cmp.Or(v.Concurrency, own.Concurrency)}
 	if v.Quota != (Quota{}) {
 		compiled.rule = gcra.Amount(v.Quota.Time, v.Quota.Per)
+		compiled.limit = int(compiled.rule.Left(0, 0) / int64(time.Millisecond))
 	}
 	return compiled
 }

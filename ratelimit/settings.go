@@ -10,39 +10,50 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/gcra"
+	"github.com/gabion-io/gabion/internal/slidinglog"
 )
 
-// values is what a key is allowed.
+// values is what a key is allowed: one of the two rules, or none.
 type values struct {
 	tier        string
-	rule        gcra.Rule // zero: no bound on what the bucket counts
-	concurrency int       // 0: no bound
+	rule        gcra.Rule
+	sliding     slidinglog.Rule
+	limit       int // what is allowed when nothing is used, as [Decision] says it
+	concurrency int // 0: no bound
 }
 
 // settings is one configuration. It does not change, but for since.
 type settings struct {
-	generation uint32
-	// since is when it was first used, 0 before. Buckets of the generation before are converted as of then.
+	// since is when it was first used, 0 before. What keys have used is converted to it as of then.
 	since atomic.Int64
 
-	own       *values
+	// all is what keys can be allowed: first what the limit itself says. Tiers and overrides, and the buckets of keys, say
+	// which by its index.
+	all       []*values
 	tiers     []tier
-	overrides map[string]*values
+	overrides map[string]uint32
 	maxKeys   int64
 	estimate  time.Duration // 0: learned
 	keyOf     func(context.Context) string
+	costOf    func(context.Context) int
 	observer  gabion.Observer
 }
 
-// tier is the values of a group of keys.
+// tier is a group of keys and the index of its values.
 type tier struct {
+	name     string
 	patterns []string
-	values   *values
+	values   uint32
 }
 
-// valuesOf is what key is allowed.
-func (s *settings) valuesOf(key string) *values {
-	if v := s.overrides[key]; v != nil {
+func (s *settings) add(v *values) (index uint32) {
+	s.all = append(s.all, v)
+	return uint32(len(s.all) - 1)
+}
+
+// valuesOf is the index of what key is allowed.
+func (s *settings) valuesOf(key string) uint32 {
+	if v, ok := s.overrides[key]; ok {
 		return v
 	}
 	for i := range s.tiers {
@@ -52,17 +63,17 @@ func (s *settings) valuesOf(key string) *values {
 			}
 		}
 	}
-	return s.own
+	return 0
 }
 
-// valuesOfTier is what the keys of a tier are allowed, for their shared bucket.
-func (s *settings) valuesOfTier(name string) *values {
+// valuesOfTier is the index of what the keys of a tier are allowed, for their shared bucket.
+func (s *settings) valuesOfTier(name string) uint32 {
 	for i := range s.tiers {
-		if s.tiers[i].values.tier == name {
+		if s.tiers[i].name == name {
 			return s.tiers[i].values
 		}
 	}
-	return s.own
+	return 0
 }
 
 // begin is when the settings came into force, which is now if they were not used before.

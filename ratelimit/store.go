@@ -1,23 +1,32 @@
 package ratelimit
 
 import (
-	"cmp"
-	"fmt"
 	"hash/maphash"
 	"math/bits"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/internal/keytable"
+	"github.com/gabion-io/gabion/internal/slidinglog"
 )
 
-// store is the buckets of all keys, in shards that are locked each for itself. It is what all limiters of this
+// kind is what a store counts.
+type kind uint8
+
+const (
+	byBucket  kind = iota // requests, in a bucket that refills
+	bySliding             // requests, in a sliding window
+	byTime                // server time
+)
+
+// store is what all keys have used, in shards that are locked each for itself. It is what all limiters of this
 // package are made of.
 type store struct {
-	name     string
-	timed    bool // buckets of server time
+	name string
+	kind kind
+	// number is the place of the store in the order in which a call may lock several.
+	number   uint64
 	seed     maphash.Seed
 	shards   []shard
 	overflow shard // one bucket for each tier, shared by the keys for which there was no room
@@ -27,41 +36,50 @@ type store struct {
 	updating sync.Mutex
 }
 
-// shard is a part of the buckets.
+// stores counts the stores.
+var stores atomic.Uint64
+
+// shard is a part of the keys. Its mutex guards all of it.
 type shard struct {
-	store   *store
-	mu      sync.Mutex
-	buckets map[string]*bucket
-	// ring is all buckets once more, and hand is where the search for one to forget goes on.
-	ring []*bucket
-	hand int
+	store *store
+	mu    sync.Mutex
+	// settings are those that its buckets are under.
+	settings *settings
+	buckets  keytable.Table[bucket]
+	// works and logs are more of what is known of the key at a slot, for the kinds that need it.
+	works []*work
+	logs  []*slidinglog.Log
+	// hand is where the search for a key to forget goes on.
+	hand keytable.Slot
 	// free are flights to be used again.
 	free     *flight
 	freeSize int
 
 	admitted, refused, overflowed uint64
 	inFlight                      int
+
+	_ [64]byte // so that a shard shares no cache line with the busy fields of the next
 }
 
 const (
-	maxShards = 64
-	// keysPerShard is how many keys a shard should have room for, so that chance does not fill one much earlier
-	// than another.
-	keysPerShard = 256
-	// looks is how many buckets are looked at in search of one to forget.
-	looks = 8
-	// maxFree bounds the flights that a shard keeps for later.
-	maxFree = 64
+	// A shard has room for at least fewKeys, so that chance does not fill one much earlier than another. There are
+	// usualShards, more only when each would have over manyKeys, so that none is locked for long when it grows.
+	fewKeys, manyKeys = 256, 1 << 14
+	usualShards       = 64
+	mostShards        = 4096
 )
 
-func newStore(name string, timed bool, s *settings) *store {
-	n := min(maxShards, max(1, int(s.maxKeys)/keysPerShard))
-	st := &store{name: name, timed: timed, seed: maphash.MakeSeed(), shards: make([]shard, 1<<(bits.Len(uint(n))-1))}
-	for i := range st.shards {
-		st.shards[i].store, st.shards[i].buckets = st, map[string]*bucket{}
-	}
-	st.overflow.store, st.overflow.buckets = st, map[string]*bucket{}
+func shardsFor(maxKeys int64) int {
+	n := max(1, min(usualShards, maxKeys/fewKeys), min(mostShards, maxKeys/manyKeys))
+	return 1 << (bits.Len64(uint64(n)) - 1)
+}
+
+func newStore(name string, kind kind, s *settings) *store {
+	st := &store{name: name, kind: kind, number: stores.Add(1), seed: maphash.MakeSeed(), shards: make([]shard, shardsFor(s.maxKeys))}
 	st.settings.Store(s)
+	for sh := range st.each {
+		sh.store, sh.settings, sh.buckets = st, s, keytable.New[bucket](st.seed)
+	}
 	return st
 }
 
@@ -69,217 +87,150 @@ func newStore(name string, timed bool, s *settings) *store {
 func (st *store) update(next *settings) {
 	st.updating.Lock()
 	defer st.updating.Unlock()
-	next.generation = st.settings.Load().generation + 1
 	st.settings.Store(next)
 }
 
-// lock returns the bucket of key with its shard locked. The caller unlocks it.
-func (st *store) lock(now gabion.Instant, key string) (*bucket, *settings) {
+// account is what is known of one key, with its shard locked.
+type account struct {
+	*bucket
+	slot   keytable.Slot
+	hash   uint64 // of the key, where it is known
+	shard  *shard
+	values *values
+	work   *work           // nil but for server time
+	log    *slidinglog.Log // nil but in a sliding window
+}
+
+// lock returns the account of key, brought to now. The caller unlocks its shard.
+func (st *store) lock(now gabion.Instant, key string) account {
 	key = shorten(key)
-	sh := st.shard(key)
-	sh.mu.Lock()
-	s := st.settings.Load() // not earlier, so that a bucket never sees older settings than before
-	b := sh.buckets[key]
+	hash := maphash.String(st.seed, key)
+	sh := st.shard(hash)
+	sh.lock(now)
+	slot, b := sh.buckets.Find(hash, key)
 	if b == nil {
-		if !st.room(sh, s, now, key) {
+		if slot, b = sh.add(now, hash, key); b == nil {
 			sh.mu.Unlock()
 			return st.lockShared(now, key)
 		}
-		b = st.newBucket(sh, s, strings.Clone(key), s.valuesOf(key))
-		sh.ring = append(sh.ring, b)
 	}
-	b.sync(s, now)
-	return b, s
+	a := sh.account(slot, b, now)
+	a.hash = hash
+	return a
 }
 
-// lockKnown is lock for a key that should have a bucket already; it returns nil, nothing locked, when it has none.
-func (st *store) lockKnown(now gabion.Instant, key string) *bucket {
+// lockKnown is lock for a key that should be known already; it returns nothing, and locks nothing, when it is not.
+func (st *store) lockKnown(now gabion.Instant, key string) (a account, ok bool) {
 	key = shorten(key)
-	for _, at := range []struct {
-		sh  *shard
-		key string
-	}{{st.shard(key), key}, {&st.overflow, st.settings.Load().valuesOf(key).tier}} {
-		at.sh.mu.Lock()
-		if b := at.sh.buckets[at.key]; b != nil {
-			b.sync(st.settings.Load(), now)
-			return b
-		}
-		at.sh.mu.Unlock()
+	hash := maphash.String(st.seed, key)
+	if a, ok = st.shard(hash).lockHash(now, hash); ok {
+		return a, ok
 	}
-	return nil
-}
-
-// lockShared returns the bucket that the keys of a tier share when there is no room for their own.
-func (st *store) lockShared(now gabion.Instant, key string) (*bucket, *settings) {
-	sh := &st.overflow
-	sh.mu.Lock()
 	s := st.settings.Load()
-	v := s.valuesOf(key)
-	b := sh.buckets[v.tier]
+	return st.overflow.lockHash(now, maphash.String(st.seed, s.all[s.valuesOf(key)].tier))
+}
+
+// lockHash returns the account of the key with this hash. When there is none, it leaves the shard unlocked.
+func (sh *shard) lockHash(now gabion.Instant, hash uint64) (account, bool) {
+	sh.lock(now)
+	slot, b := sh.buckets.FindHash(hash)
 	if b == nil {
-		b = st.newBucket(sh, s, v.tier, v)
-		b.shared = true
-	}
-	b.sync(s, now)
-	return b, s
-}
-
-func (st *store) shard(key string) *shard {
-	return &st.shards[maphash.String(st.seed, key)&uint64(len(st.shards)-1)]
-}
-
-func (st *store) newBucket(sh *shard, s *settings, key string, v *values) *bucket {
-	b := &bucket{key: key, generation: s.generation, values: v, shard: sh}
-	if st.timed {
-		b.work = &work{}
-	}
-	sh.buckets[key] = b
-	return b
-}
-
-// room makes room for one more key, if there is a key that can be forgotten where it is needed. A key with an override
-// always has room: there are only as many as the configuration names.
-func (st *store) room(sh *shard, s *settings, now gabion.Instant, key string) bool {
-	if st.keys.Add(1) <= s.maxKeys || s.overrides[key] != nil {
-		return true
-	}
-	for range 2 { // one makes room; the other shrinks the store after MaxKeys was lowered
-		if sh.forget(s, now) && st.keys.Add(-1) <= s.maxKeys {
-			return true
-		}
-	}
-	st.keys.Add(-1)
-	return false
-}
-
-// forget removes, of the next few buckets, the idle one that was used longest ago. For its key nothing changes, because
-// a new bucket is full too. A bucket that is not full is never forgotten: that would give its key a fresh one.
-func (sh *shard) forget(s *settings, now gabion.Instant) bool {
-	victim := -1
-	for range min(looks, len(sh.ring)) {
-		sh.hand = (sh.hand + 1) % len(sh.ring)
-		b := sh.ring[sh.hand]
-		b.sync(s, now)
-		if b.idle(now) && (victim < 0 || b.usage.minute < sh.ring[victim].usage.minute) {
-			victim = sh.hand
-		}
-	}
-	if victim < 0 {
-		return false
-	}
-	delete(sh.buckets, sh.ring[victim].key)
-	last := len(sh.ring) - 1
-	sh.ring[victim], sh.ring[last] = sh.ring[last], nil
-	sh.ring = sh.ring[:last]
-	return true
-}
-
-func (sh *shard) count(b *bucket, admitted bool) {
-	if admitted {
-		sh.admitted++
-	} else {
-		sh.refused++
-	}
-	if b.shared {
-		sh.overflowed++
-	}
-}
-
-func (sh *shard) newFlight() *flight {
-	sh.inFlight++
-	f := sh.free
-	if f == nil {
-		return &flight{shard: sh}
-	}
-	sh.free, f.next = f.next, nil
-	sh.freeSize--
-	return f
-}
-
-func (sh *shard) endFlight(f *flight) {
-	sh.inFlight--
-	f.stamp++
-	f.bucket = nil
-	if sh.freeSize < maxFree {
-		f.next, sh.free = sh.free, f
-		sh.freeSize++
-	}
-}
-
-// top returns the n busiest keys, as order says.
-func (st *store) top(now gabion.Instant, n int, order func(a, b Usage) int) []Usage {
-	if n <= 0 {
-		return nil
-	}
-	busiest := func(a, b Usage) int { return cmp.Or(order(b, a), strings.Compare(a.Key, b.Key)) }
-	var all []Usage
-	for sh := range st.each {
-		all = sh.report(all, now)
-		slices.SortFunc(all, busiest)
-		all = all[:min(n, len(all))]
-	}
-	return all
-}
-
-// report appends what the keys of the shard did lately, if anything.
-func (sh *shard) report(all []Usage, now gabion.Instant) []Usage {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for _, b := range sh.buckets {
-		if u := b.report(now); u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
-			all = append(all, u)
-		}
-	}
-	return all
-}
-
-// each yields the shards, the one of the shared buckets last.
-func (st *store) each(yield func(*shard) bool) {
-	for i := range st.shards {
-		if !yield(&st.shards[i]) {
-			return
-		}
-	}
-	yield(&st.overflow)
-}
-
-func (st *store) snapshot() Snapshot {
-	s := Snapshot{Keys: int(st.keys.Load())}
-	for sh := range st.each {
-		sh.mu.Lock()
-		s.Admitted += sh.admitted
-		s.Refused += sh.refused
-		s.Overflowed += sh.overflowed
-		s.InFlight += sh.inFlight
 		sh.mu.Unlock()
+		return account{}, false
 	}
-	return s
+	return sh.account(slot, b, now), true
 }
 
-func (st *store) describe() gabion.Description {
-	return gabion.Description{Kind: "ratelimit", Name: st.name, Position: gabion.PositionRateLimit}
+// lockShared returns the account that the keys of a tier share when there is no room for their own.
+func (st *store) lockShared(now gabion.Instant, key string) account {
+	sh := &st.overflow
+	sh.lock(now)
+	s := sh.settings
+	tier := s.all[s.valuesOf(key)].tier
+	hash := maphash.String(st.seed, tier)
+	slot, b := sh.buckets.Find(hash, tier)
+	if b == nil {
+		slot, b = sh.open(hash, tier, s.valuesOfTier(tier))
+	}
+	a := sh.account(slot, b, now)
+	a.hash = hash
+	return a
 }
 
-// refusal is the error for a call that was refused in a pipe.
-func (st *store) refusal(s *settings, now gabion.Instant, key string, d Decision) error {
-	err := &gabion.Error{Policy: "ratelimit", Name: st.name, Key: key, Reason: ErrLimited, Hint: hint(d)}
-	if d.RetryAfter != Never {
-		err.Until = now + d.RetryAfter
+func (st *store) shard(hash uint64) *shard { return &st.shards[hash&uint64(len(st.shards)-1)] }
+
+// lock locks the shard and brings its buckets to the settings in force.
+func (sh *shard) lock(now gabion.Instant) {
+	sh.mu.Lock()
+	if s := sh.store.settings.Load(); s != sh.settings { // not loaded earlier, so that none ever sees older ones than before
+		sh.adopt(s, s.begin(now))
 	}
-	if s.observer != nil {
-		s.observer.Observe(gabion.Event{
-			Kind: gabion.EventRefused, Policy: "ratelimit", Name: st.name, Key: key, At: now, Err: err, Detail: d.Reason,
-		})
-	}
-	return err
 }
 
-func hint(d Decision) string {
-	switch d.Reason {
-	case ReasonServerTime:
-		return fmt.Sprintf("%d ms of server time are allowed in %v", d.Limit, d.Window)
-	case ReasonConcurrency:
-		return "too many calls of the key are in flight"
+// adopt brings all buckets to other settings as of the instant at.
+func (sh *shard) adopt(next *settings, at gabion.Instant) {
+	for slot, b := range sh.buckets.All() {
+		a := sh.account(slot, b, at)
+		values := next.valuesOf
+		if a.shared() {
+			values = next.valuesOfTier
+		}
+		index := values(sh.buckets.Key(slot))
+		a.convert(next.all[index], at)
+		b.values = index
 	}
-	return fmt.Sprintf("%d requests are allowed in %v", d.Limit, d.Window)
+	sh.settings = next
+}
+
+// account is what is known of the key at a slot, brought to now.
+func (sh *shard) account(slot keytable.Slot, b *bucket, now gabion.Instant) account {
+	a := account{bucket: b, slot: slot, shard: sh, values: sh.settings.all[b.values]}
+	switch sh.store.kind {
+	case byTime:
+		a.work = sh.works[slot]
+		a.advance(now)
+	case bySliding:
+		a.log = sh.logs[slot]
+	}
+	return a
+}
+
+// shared says whether the account is that of many keys.
+func (a account) shared() bool { return a.shard == &a.shard.store.overflow }
+
+// add makes an account for a new key, nil when there is no room.
+func (sh *shard) add(now gabion.Instant, hash uint64, key string) (keytable.Slot, *bucket) {
+	if !sh.room(now, key) {
+		return 0, nil
+	}
+	slot, b := sh.open(hash, key, sh.settings.valuesOf(key))
+	if b == nil {
+		sh.store.keys.Add(-1)
+	}
+	return slot, b
+}
+
+// open makes an account.
+func (sh *shard) open(hash uint64, key string, values uint32) (keytable.Slot, *bucket) {
+	slot, b := sh.buckets.Add(hash, key)
+	if b == nil {
+		return 0, nil
+	}
+	b.values = values
+	switch sh.store.kind {
+	case byTime:
+		sh.works = put(sh.works, slot, &work{})
+	case bySliding:
+		sh.logs = put(sh.logs, slot, &slidinglog.Log{})
+	}
+	return slot, b
+}
+
+// put puts v at a slot that is at most one beyond the others.
+func put[T any](all []*T, slot keytable.Slot, v *T) []*T {
+	if int(slot) == len(all) {
+		return append(all, v)
+	}
+	all[slot] = v
+	return all
 }

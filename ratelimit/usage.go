@@ -15,18 +15,24 @@ const usageWindow = time.Minute
 type usage struct {
 	minute         uint32
 	asked, refused [2]uint32
-	served         [2]time.Duration
 }
+
+// served is the server time of one key in the same two minutes.
+type served struct {
+	minute uint32
+	time   [2]time.Duration
+}
+
+func minuteOf(now gabion.Instant) uint32 { return uint32(now / usageWindow) }
 
 // roll moves on to the minute of now. Whatever comes late counts for the present minute.
 func (u *usage) roll(now gabion.Instant) {
-	minute := uint32(now / usageWindow)
+	minute := minuteOf(now)
 	switch {
 	case minute <= u.minute:
 	case minute == u.minute+1:
 		u.asked = [2]uint32{0, u.asked[0]}
 		u.refused = [2]uint32{0, u.refused[0]}
-		u.served = [2]time.Duration{0, u.served[0]}
 		u.minute = minute
 	default:
 		*u = usage{minute: minute}
@@ -50,16 +56,35 @@ func (u *usage) withdraw(now gabion.Instant) {
 	}
 }
 
-// serves counts server time.
-func (u *usage) serves(now gabion.Instant, d time.Duration) {
+// sums are what happened in the window that ends now.
+func (u *usage) sums(now gabion.Instant) (asked, refused uint64) {
 	u.roll(now)
-	u.served[0] += min(d, math.MaxInt64/4-u.served[0])
+	sum := func(of [2]uint32) uint64 { return uint64(of[0]) + uint64(math.Round(float64(of[1])*before(now))) }
+	return sum(u.asked), sum(u.refused)
 }
 
-// sums are what happened in the window that ends now.
-func (u *usage) sums(now gabion.Instant) (asked, refused uint64, served time.Duration) {
-	u.roll(now)
-	share := 1 - float64(now%usageWindow)/float64(usageWindow)
-	sum := func(of [2]uint32) uint64 { return uint64(of[0]) + uint64(math.Round(float64(of[1])*share)) }
-	return sum(u.asked), sum(u.refused), u.served[0] + time.Duration(float64(u.served[1])*share)
+// before is how much of the minute before the window covers that ends now.
+func before(now gabion.Instant) float64 { return 1 - float64(now%usageWindow)/float64(usageWindow) }
+
+func (s *served) roll(now gabion.Instant) {
+	minute := minuteOf(now)
+	switch {
+	case minute <= s.minute:
+	case minute == s.minute+1:
+		s.time = [2]time.Duration{0, s.time[0]}
+		s.minute = minute
+	default:
+		*s = served{minute: minute}
+	}
+}
+
+// add counts server time.
+func (s *served) add(now gabion.Instant, d time.Duration) {
+	s.roll(now)
+	s.time[0] += min(d, math.MaxInt64/4-s.time[0])
+}
+
+func (s *served) sum(now gabion.Instant) time.Duration {
+	s.roll(now)
+	return s.time[0] + time.Duration(float64(s.time[1])*before(now))
 }

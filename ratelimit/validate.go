@@ -43,7 +43,18 @@ func (p *problems) maxKeys(n int) {
 	}
 }
 
-// rate checks what is allowed: rate is given, burst is the effective one.
+// values checks what is allowed: given is what stands in the configuration, v what that comes to.
+func (p *problems) values(sliding bool, given, v RequestsValues) {
+	if sliding && given.Burst != 0 {
+		p.add("burst", "is %d, must be left out: a sliding window has none", given.Burst)
+	}
+	if sliding {
+		v.Burst = 0
+	}
+	p.rate(v.Rate, v.Burst)
+}
+
+// rate checks what is allowed in a time, and at once.
 func (p *problems) rate(rate Rate, burst int) {
 	switch {
 	case rate == Rate{}:
@@ -105,7 +116,8 @@ func (p *problems) tiers(n int, get func(i int) (name string, keys []string)) {
 // Validate returns all problems of the configuration, each a [*gabion.FieldError], joined.
 func (c RequestsConfig) Validate() error {
 	var p problems
-	p.rate(c.Rate, c.Burst)
+	own := RequestsValues{Rate: c.Rate, Burst: c.Burst}
+	p.values(c.Sliding, own, own)
 	p.maxKeys(c.MaxKeys)
 	p.tiers(len(c.Tiers), func(i int) (string, []string) { return c.Tiers[i].Name, c.Tiers[i].Keys })
 	if len(p.all) > 0 && c.Rate == (Rate{}) {
@@ -113,13 +125,12 @@ func (c RequestsConfig) Validate() error {
 	}
 	for _, t := range c.Tiers {
 		p.at = "tiers." + t.Name + "."
-		v := c.effective(RequestsValues{Rate: t.Rate, Burst: t.Burst})
-		p.rate(v.Rate, v.Burst)
+		given := RequestsValues{Rate: t.Rate, Burst: t.Burst}
+		p.values(c.Sliding, given, c.effective(given))
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Overrides)) {
 		p.at = "overrides." + key + "."
-		v := c.effective(c.Overrides[key])
-		p.rate(v.Rate, v.Burst)
+		p.values(c.Sliding, c.Overrides[key], c.effective(c.Overrides[key]))
 	}
 	return errors.Join(p.all...)
 }

@@ -63,7 +63,7 @@ func TestNoWindowGetsMore(t *testing.T) {
 	for _, limit := range []int64{1, 2, 7, Cells, Cells + 1, 1000} {
 		r := NewRule(limit, 10*time.Second)
 		for _, load := range []int64{1, 3, 20} { // times what is allowed
-			all := use(t, r, 3000, max(1, limit/50), time.Duration(2*max(1, limit/50)*int64(10*time.Second)/(limit*load)))
+			all := use(t, r, 1000, max(1, limit/50), time.Duration(2*max(1, limit/50)*int64(10*time.Second)/(limit*load)))
 			most := all.most(r.window)
 			if most > limit || load > 1 && most < limit*9/10 {
 				t.Errorf("limit %d, load %d: %d in one window", limit, load, most)
