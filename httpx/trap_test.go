@@ -121,7 +121,7 @@ func TestTrap27BodiesAreSentAgainWhole(t *testing.T) {
 				io.CopyN(io.Discard, r.Body, 5)
 				w.WriteHeader(http.StatusServiceUnavailable)
 			},
-			func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) },
+			echo,
 		)
 		req := request(t, http.MethodPut, serve(t, h.ServeHTTP).URL, io.MultiReader(strings.NewReader("the whole body")))
 		req.Header.Set("Idempotency-Key", "1")
