@@ -1,18 +1,3 @@
-// Package gabion protects calls to things that fail.
-//
-// A call passes through policies; every policy tells what it did. A policy is one of two kinds:
-//
-//   - a [Guard] decides whether a call may start and learns how it ended: breaker, bulkhead, ratelimit, shed;
-//   - a [Driver] decides how a call is run: timeout, retry, hedge, fallback, fault.
-//
-// A [Pipe] is an immutable sequence of policies. The pipe and its policies know nothing about result
-// types, only the call is generic:
-//
-//	pipe, err := gabion.New(gabion.Config{Name: "catalog", Policies: []gabion.Policy{retry, breaker}})
-//	item, err := gabion.Do(ctx, pipe, func(ctx context.Context) (Item, error) { return fetch(ctx, id) })
-//
-// Every local refusal satisfies errors.Is(err, [ErrRejected]) and its policy's own sentinel, and carries
-// the policy, its name, when to come back and the last real error: see [Error].
 package gabion
 
 import (
