@@ -62,7 +62,7 @@ type load struct {
 	service *service
 	random  *rand.Rand
 	wg      sync.WaitGroup
-	light   func() bool // leaves out half of the work of a call
+	light   func() float64 // the share of calls that do half of their work only
 
 	mu      sync.Mutex
 	answers map[string]*answers
@@ -71,7 +71,7 @@ type load struct {
 func newLoad(t *testing.T, s *Shedder, workers int) *load {
 	return &load{
 		t: t, pipe: pipeOf(t, s), service: newService(workers), random: rand.New(rand.NewPCG(1, 1)), answers: map[string]*answers{},
-		light: func() bool { return false },
+		light: func() float64 { return 0 },
 	}
 }
 
@@ -103,15 +103,16 @@ func (l *load) run(phase string, lasts time.Duration, times float64, callers ...
 			c = other
 		}
 		work := usual/2 + time.Duration(l.random.ExpFloat64()*float64(usual/2))
-		l.wg.Go(func() { l.call(c, phase, work) })
+		lot := l.random.Float64()
+		l.wg.Go(func() { l.call(c, phase, work, lot) })
 	}
 }
 
-func (l *load) call(c caller, phase string, work time.Duration) {
+func (l *load) call(c caller, phase string, work time.Duration, lot float64) {
 	ctx := gabion.WithTenant(gabion.WithPriority(l.t.Context(), c.priority), c.tenant)
 	began := gabion.Now()
 	err := l.pipe.Run(ctx, func(context.Context) error {
-		if l.light() {
+		if lot < l.light() {
 			work /= 2
 		}
 		l.service.do(work)

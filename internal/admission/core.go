@@ -54,13 +54,17 @@ type Core struct {
 	config   Config
 	limit    limit
 	queue    queue
-	standing Instant // since when the queue has not been empty
+	standing Instant          // since when the queue has not been empty
+	asked    [Classes]Instant // when a call of the class last found that it could not start at once
 	pressure pressure
 }
 
 // New makes a core.
 func New(cfg Config, now Instant) *Core {
 	c := &Core{config: cfg, limit: newLimit(float64(cfg.Deadline), now)}
+	for i := range c.asked {
+		c.asked[i] = now - cfg.Deadline
+	}
 	c.configure(cfg)
 	return c
 }
@@ -125,7 +129,8 @@ func (c *Core) Arrive(now Instant, class int, tenant string) Decision {
 		return Start
 	}
 	c.limit.window.limited = true
-	if float64(c.queue.ahead(class)) >= c.room(now) {
+	c.asked[class] = now
+	if float64(c.queue.ahead(class)) >= c.room(now, class) {
 		longest := c.queue.newestOfLongest(class)
 		if longest == nil || longest.in.size <= c.queue.lineSize(class, tenant)+1 {
 			c.pressure.lose(now, class)
@@ -138,12 +143,11 @@ func (c *Core) Arrive(now Instant, class int, tenant string) Decision {
 // Push puts a call into the queue that Arrive has just let in, and returns the one that has to go for it; nil when there
 // was room.
 func (c *Core) Push(now Instant, w *Waiter) (evicted *Waiter) {
-	room := c.room(now)
 	switch {
-	case float64(c.queue.ahead(w.Class)) >= room:
+	case float64(c.queue.ahead(w.Class)) >= c.room(now, w.Class):
 		evicted = c.queue.newestOfLongest(w.Class)
-	case float64(c.queue.size) >= room:
-		for i := Classes - 1; evicted == nil; i-- {
+	case float64(c.queue.size) >= c.room(now, Classes-1):
+		for i := Classes - 1; evicted == nil && i > w.Class; i-- {
 			evicted = c.queue.newestOfLongest(i)
 		}
 	}
@@ -160,8 +164,9 @@ func (c *Core) Push(now Instant, w *Waiter) (evicted *Waiter) {
 	return evicted
 }
 
-// room is how many calls may wait: as many as the service completes in the time that is left for waiting.
-func (c *Core) room(now Instant) float64 {
+// room is how many calls of a class and the higher ones may wait: as many as the service completes in the time that is left
+// for waiting.
+func (c *Core) room(now Instant, class int) float64 {
 	l := &c.limit
 	d := l.deadline
 	service := l.mean * l.spread
@@ -169,7 +174,10 @@ func (c *Core) room(now Instant) float64 {
 		service = l.mean * min(l.spread, 4)
 	}
 	budget := min(max(inTime*d-service, 0.1*d), 0.6*d)
-	if c.stands(now) {
+	switch {
+	case c.favoured(now, class):
+		budget = max(budget, min(float64(c.Patience()), 0.6*d))
+	case c.stands(now):
 		budget = min(budget, 0.15*d)
 	}
 	room := max(2, l.rate*budget)
@@ -177,6 +185,17 @@ func (c *Core) room(now Instant) float64 {
 		room = min(room, float64(c.config.Queue))
 	}
 	return room
+}
+
+// favoured says whether calls of a lower class come as well. Then it is they who make the queue long: the class goes before them,
+// may well find room for all its calls, and is given all the time that it can wait.
+func (c *Core) favoured(now Instant, class int) bool {
+	for _, asked := range c.asked[class+1:] {
+		if now-asked < c.config.Deadline {
+			return true
+		}
+	}
+	return false
 }
 
 // stands says whether the queue has not been empty for so long that it is no burst.
