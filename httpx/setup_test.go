@@ -67,8 +67,8 @@ func pipeOf(t testing.TB, cfg gabion.Config, policies ...gabion.Policy) *gabion.
 	return p
 }
 
-// quick makes retries wait for a moment only.
-var quick = retry.Config{Backoff: retry.Backoff{Initial: time.Millisecond, Max: 2 * time.Millisecond}}
+// quick makes retries wait for a moment only, and never too many.
+var quick = retry.Config{Backoff: retry.Backoff{Initial: time.Millisecond, Max: 2 * time.Millisecond}, Budget: gabion.Off}
 
 func retries(t testing.TB) *retry.Retry {
 	t.Helper()
