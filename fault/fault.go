@@ -105,6 +105,10 @@ func (f *Fault) Active(now gabion.Instant) []*Injection {
 	return slices.DeleteFunc(slices.Clone(*active), func(i *Injection) bool { return now >= i.until })
 }
 
+// Armed says whether any fault may be in force. It costs one atomic load, for those who would have to prepare something
+// for Before.
+func (f *Fault) Armed() bool { return f.active.Load() != nil }
+
 // Before implements [gabion.Driver].
 func (f *Fault) Before(ctx context.Context, a gabion.Attempt) gabion.Plan {
 	active := f.active.Load()

@@ -99,15 +99,18 @@ func (h *Hedge) Max() int { return h.config.Load().Max }
 
 // Another asks whether a call may be made again now. It is charged to the budget at once.
 func (h *Hedge) Another(now gabion.Instant) bool {
-	if !h.budget.Charge(now) {
+	ok, cfg := h.budget.Charge(now), h.config.Load()
+	e := gabion.Event{Kind: gabion.EventHedge, Policy: "hedge", Name: cfg.Name, At: now}
+	if ok {
+		h.hedges.Add(1)
+	} else {
 		h.overBudget.Add(1)
-		return false
+		e.Kind, e.Detail = gabion.EventGaveUp, "budget"
 	}
-	h.hedges.Add(1)
-	if cfg := h.config.Load(); cfg.Observer != nil {
-		cfg.Observer.Observe(gabion.Event{Kind: gabion.EventHedge, Policy: "hedge", Name: cfg.Name, At: now})
+	if cfg.Observer != nil {
+		cfg.Observer.Observe(e)
 	}
-	return true
+	return ok
 }
 
 // Learn says how long a call took that succeeded, hedges and all, and whether a hedge won.

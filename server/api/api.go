@@ -30,6 +30,8 @@ type Deps struct {
 	Metrics http.Handler
 	// Control changes the configuration. Required.
 	Control Control
+	// Faults makes services fail on purpose. Required.
+	Faults Faults
 	// Token is the bearer token that opens the API to other hosts; "": other hosts are refused. It is asked with every
 	// request, so that it can change. Default: none.
 	Token func() string

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/status"
 )
 
 // TestEveryAnswer makes every answer that the document has, and holds it against its schema.
@@ -73,6 +74,15 @@ func TestEveryAnswer(t *testing.T) {
 		{op: "POST /api/v1/reload", code: 200},
 		{op: "POST /api/v1/reload", code: 422, before: func(b *bundle) { b.control.reload = config.Problems{{Message: "x"}} }},
 		{op: "POST /api/v1/reload", code: 500, before: func(b *bundle) { b.control.reload = errors.Join(ErrStore, errors.New("gone")) }},
+		{op: "GET /api/v1/faults", code: 200, before: func(b *bundle) { b.faults.all = []status.Fault{{ID: "1", Kind: "latency"}} }},
+		{op: "POST /api/v1/faults", body: `{"service":"catalog","kind":"latency","latency":"5ms","share":"50%","for":"1m"}`, code: 201},
+		{op: "POST /api/v1/faults", body: `{"service":"catalog","kind":"latency","latency":5}`, code: 400},
+		{op: "POST /api/v1/faults", body: `{"service":"catalog","kind":"latency","lateness":"5ms"}`, code: 400},
+		{op: "POST /api/v1/faults", body: `{"service":"catalogue","kind":"latency"}`, code: 403},
+		{op: "POST /api/v1/faults", body: `{"service":"catalog","kind":"latency"}`, code: 409, before: func(b *bundle) { b.faults.all = make([]status.Fault, 2) }},
+		{op: "POST /api/v1/faults", body: `{"service":"catalog","kind":"fire"}`, code: 422},
+		{op: "DELETE /api/v1/faults/{id}", target: "/api/v1/faults/1", code: 204, before: func(b *bundle) { b.faults.all = []status.Fault{{ID: "1"}} }},
+		{op: "DELETE /api/v1/faults/{id}", target: "/api/v1/faults/2", code: 404},
 	} {
 		method, route, _ := strings.Cut(test.op, " ")
 		if test.target == "" {
@@ -101,7 +111,7 @@ func TestEveryAnswer(t *testing.T) {
 		for code, token := range map[int]string{401: "s3cret", 403: ""} {
 			b := setup(t)
 			b.set("serving", token)
-			r := request(t, op.method, strings.ReplaceAll(op.path, "{name}", "catalog"), "")
+			r := request(t, op.method, strings.NewReplacer("{name}", "catalog", "{id}", "1").Replace(op.path), "")
 			r.RemoteAddr = "10.0.0.9:1"
 			if w := b.do(r); w.Code == code {
 				delete(missing, fmt.Sprintf("%s %s %d", op.method, op.path, code))
@@ -121,6 +131,12 @@ func holds(t *testing.T, doc object, method, route string, code int, header http
 	answer, known := op["responses"].(object)[fmt.Sprint(code)].(object)
 	if !known {
 		t.Fatalf("%s %s: %d is not documented", method, route, code)
+	}
+	if answer["content"] == nil {
+		if len(body) > 0 || header.Get("Content-Type") != "" {
+			t.Errorf("%s %s %d: %q is not documented", method, route, code, body)
+		}
+		return
 	}
 	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	content, known := answer["content"].(object)[kind].(object)

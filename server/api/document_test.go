@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -146,7 +147,11 @@ func (s *schemas) operation(op *operation) object {
 		o["parameters"] = params
 	}
 	if op.body != "" {
-		o["requestBody"] = object{"required": true, "content": object{op.body: object{"schema": object{"type": "string"}}}}
+		schema := object{"type": "string"}
+		if op.takes != nil {
+			schema = s.of(reflect.TypeOf(op.takes))
+		}
+		o["requestBody"] = object{"required": true, "content": object{op.body: object{"schema": schema}}}
 	}
 	return o
 }
@@ -157,6 +162,10 @@ func (s *schemas) answer(answers object, a answer) {
 		answers[code] = object{"description": a.meaning, "content": object{}}
 	} else {
 		answers[code].(object)["description"] = answers[code].(object)["description"].(string) + " " + a.meaning
+	}
+	if a.kind == "" {
+		delete(answers[code].(object), "content")
+		return
 	}
 	schema := object{"type": "string"}
 	switch {
@@ -171,6 +180,9 @@ func (s *schemas) answer(answers object, a answer) {
 
 // of is the schema of a type.
 func (s *schemas) of(t reflect.Type) object {
+	if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) && t != reflect.TypeFor[time.Time]() {
+		return object{"type": "string"}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return s.of(t.Elem())

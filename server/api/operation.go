@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/gateway/inject"
 	"github.com/gabion-io/gabion/server/status"
 )
 
@@ -16,6 +17,7 @@ type operation struct {
 	probe   bool
 	params  []param
 	body    string // media type of the request's body
+	takes   any    // an example of its type; nil when it is no JSON
 	answers []answer
 	handle  func(*API, http.ResponseWriter, *http.Request)
 }
@@ -136,5 +138,25 @@ var operations = []operation{
 			failed(500, "It could not be read."),
 		},
 		handle: (*API).reload,
+	},
+	{
+		method: "GET", path: "/api/v1/faults", id: "faults", summary: "The faults that are injected now",
+		answers: []answer{ok("The faults.", status.Faults{})}, handle: (*API).listFaults,
+	},
+	{
+		method: "POST", path: "/api/v1/faults", id: "injectFault",
+		summary: "Make a service fail on purpose, for a while; drills.targets of the configuration must allow it",
+		body:    jsonKind, takes: inject.Rule{},
+		answers: []answer{
+			{201, "The fault is in force, until its time is over or it is lifted.", jsonKind, status.Fault{}},
+			failed(400, "The body is no rule."), failed(403, "The configuration does not allow it."),
+			failed(409, "There are too many already."), failed(422, "The rule is impossible."),
+		},
+		handle: (*API).injectFault,
+	},
+	{
+		method: "DELETE", path: "/api/v1/faults/{id}", id: "liftFault", summary: "End a fault",
+		params:  []param{{name: "id", in: "path", meaning: "The fault's ID.", required: true}},
+		answers: []answer{{204, "It has ended.", "", nil}, failed(404, "There is no such fault.")}, handle: (*API).liftFault,
 	},
 }

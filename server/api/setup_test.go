@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/gateway/inject"
 	"github.com/gabion-io/gabion/server/status"
 )
 
@@ -22,6 +25,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 type bundle struct {
 	*API
 	control *control
+	faults  *faults
 	events  *event.Log
 
 	mu    sync.Mutex
@@ -31,7 +35,7 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{control: &control{text: "services: {}\n", etag: `"one"`}, events: event.NewLog(event.Config{}), state: status.Serving}
+	b := &bundle{faults: &faults{}, control: &control{text: "services: {}\n", etag: `"one"`}, events: event.NewLog(event.Config{}), state: status.Serving}
 	breaker := &status.Breaker{State: status.Open, Calls: 20, FailureRate: 0.6, RetryAfter: 4.2, Opened: 1, Refused: 7}
 	b.API = New(Deps{
 		Process: func() status.Process {
@@ -49,7 +53,9 @@ func setup(t *testing.T) *bundle {
 					Name: "127.0.0.1:9001", Weight: 1, State: status.Ejected, Reason: "5 errors in a row", Since: noon, Breaker: breaker,
 					Codes: map[string]uint64{"5xx": 5}, Duration: status.Histogram{Buckets: []status.Bucket{{LE: 1, Count: 5}, {}}},
 				}},
-				Bulkhead: &status.Bulkhead{InFlight: 1, Limit: 10}, Budget: &status.Budget{Left: 9.5, Max: 10},
+				Bulkhead: &status.Bulkhead{InFlight: 1, Limit: 10, Reasons: map[string]uint64{"full": 2}}, Hedge: &status.Hedge{After: 0.03, Hedges: 2},
+				Faults: []status.Fault{{ID: "1", Service: "catalog", Kind: "latency", Share: 0.5, Until: noon}},
+				Budget: &status.Budget{Left: 9.5, Max: 10},
 			}, {Name: "empty", Endpoints: []status.Endpoint{}}}
 		},
 		Limits: func() []status.Limit {
@@ -68,6 +74,7 @@ func setup(t *testing.T) *bundle {
 		Events:  b.events,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "gabion_build_info 1\n") }),
 		Control: b.control,
+		Faults:  b.faults,
 		Token: func() string {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -83,6 +90,42 @@ func (b *bundle) set(state, token string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.state, b.token = state, token
+}
+
+// faults keeps rules in memory. Only catalog can be made to fail.
+type faults struct {
+	mu  sync.Mutex
+	all []status.Fault
+}
+
+func (f *faults) Inject(r inject.Rule) (status.Fault, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case r.Service != "catalog":
+		return status.Fault{}, fmt.Errorf("%w: there is no service %q", inject.ErrNoTarget, r.Service)
+	case r.Kind != "latency":
+		return status.Fault{}, errors.New("kind is impossible")
+	case len(f.all) == 2:
+		return status.Fault{}, inject.ErrTooMany
+	}
+	one := status.Fault{ID: strconv.Itoa(len(f.all) + 1), Service: r.Service, Kind: r.Kind, Share: float64(r.Share), Until: noon.Add(time.Duration(r.For))}
+	f.all = append(f.all, one)
+	return one, nil
+}
+
+func (f *faults) Faults() []status.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.all)
+}
+
+func (f *faults) Lift(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := len(f.all)
+	f.all = slices.DeleteFunc(f.all, func(one status.Fault) bool { return one.ID == id })
+	return len(f.all) < before
 }
 
 // control keeps a configuration in memory. A text that begins with "bad" has problems, and so on.

@@ -30,6 +30,7 @@ func (a *App) adminAPI() *api.API {
 		Events:   a.events,
 		Metrics:  a.metrics.Handler(),
 		Control:  control{a},
+		Faults:   a.gateway,
 		Token:    func() string { return *a.token.Load() },
 	})
 }

@@ -30,6 +30,7 @@ func check(d *decoder, f *File) {
 		c.route(i, &f.Routes[i])
 	}
 	c.duplicateRoutes()
+	c.drills()
 	c.policies(reflect.ValueOf(f).Elem(), "")
 }
 

@@ -77,6 +77,19 @@ func (c *checker) routable(path, name string) bool {
 	return true
 }
 
+// drills checks what may be made to fail.
+func (c *checker) drills() {
+	targets := c.file.Drills.Targets
+	for _, name := range sorted(targets) {
+		path := join("drills.targets", name)
+		c.routable(path, name)
+		for i, kind := range targets[name] {
+			c.reference(item(path, i), "kind of fault", kind, FaultKinds)
+		}
+		c.twice(path, targets[name])
+	}
+}
+
 // ownFields are set by the gateway for every answer.
 var ownFields = []string{"Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade", "Keep-Alive", "Te"}
 

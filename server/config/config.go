@@ -17,6 +17,7 @@ import (
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
 	"github.com/gabion-io/gabion/bulkhead"
+	"github.com/gabion-io/gabion/hedge"
 	"github.com/gabion-io/gabion/ratelimit"
 	"github.com/gabion-io/gabion/retry"
 	"github.com/gabion-io/gabion/timeout"
@@ -36,6 +37,8 @@ type File struct {
 	Limits map[string]Limit `yaml:"limits" derived:"none"`
 	// Logs says what is logged.
 	Logs Logs `yaml:"logs"`
+	// Drills says what may be made to fail on purpose.
+	Drills Drills `yaml:"drills"`
 }
 
 // Gateway is where Gabion listens and what it accepts.
@@ -101,6 +104,9 @@ type Service struct {
 	// Bulkhead bounds how many requests the service has at a time. What fits depends on the service, so it is off by
 	// default.
 	Bulkhead Policy[bulkhead.Config] `yaml:"bulkhead" default:"off"`
+	// Hedge sends a request that takes long again beside itself, to another endpoint where there is one, and takes the
+	// first good answer. It is for requests that can be retried. It makes more load, so it is off by default.
+	Hedge Policy[hedge.Config] `yaml:"hedge" default:"off"`
 	// Fallback is what answers when the service cannot, in order.
 	Fallback []Fallback `yaml:"fallback" derived:"none"`
 	// DependsOn says what the service needs in turn, for weak points and drills.
@@ -284,6 +290,15 @@ type LimitValues struct {
 	// Concurrency is how many requests may be in flight at once.
 	Concurrency int `yaml:"concurrency" derived:"100 with server_time, else no limit" example:"20"`
 }
+
+// Drills says what may be made to fail on purpose.
+type Drills struct {
+	// Targets are the services into which faults may be injected, and of which kinds: latency, error, blackhole, reset.
+	Targets map[string][]string `yaml:"targets" derived:"none" example:"{recommendations: [error, latency]}"`
+}
+
+// FaultKinds are the kinds of faults that can be injected.
+var FaultKinds = []string{"latency", "error", "blackhole", "reset"}
 
 // Logs says what is logged.
 type Logs struct {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/hedge"
 	"github.com/gabion-io/gabion/ratelimit"
 )
 
@@ -64,6 +65,8 @@ var kinds = map[reflect.Type]kind{
 		`^[0-9]+ ?/ ?(ns|us|µs|ms|s|m|h|`+durationPattern+`)$`),
 	reflect.TypeFor[ratelimit.Quota](): textKind("a time in a time, such as 2s/10s", "2s/10s",
 		`^`+durationPattern+` ?/ ?(ns|us|µs|ms|s|m|h|`+durationPattern+`)$`),
+	reflect.TypeFor[hedge.After](): textKind("a duration, or a quantile such as p95", "p95",
+		`^(`+durationPattern+`|p[0-9]+(\.[0-9]*)?)$`),
 	reflect.TypeFor[Prefix](): textKind("a network such as 10.0.0.0/8", "10.0.0.0/8", `^[0-9a-fA-F.:]+(/[0-9]+)?$`),
 	secretType:                {"a reference to a secret: {env: NAME} or {file: PATH}", "{env: GABION_TOKEN}", nil},
 }

@@ -8,9 +8,10 @@ import (
 // planned are keys that later versions will have. They are refused with words of their own, so that nobody believes
 // to be protected by what is not there.
 var planned = map[reflect.Type][]string{
-	reflect.TypeFor[File]():    {"metrics", "ingest", "slos", "alerts", "checks", "expect", "drills"},
-	reflect.TypeFor[Service](): {"shed", "hedge", "cache"},
+	reflect.TypeFor[File]():    {"metrics", "ingest", "slos", "alerts", "checks", "expect"},
+	reflect.TypeFor[Service](): {"shed", "cache"},
 	reflect.TypeFor[Route]():   {"async", "idempotency"},
+	reflect.TypeFor[Drills]():  {"env"},
 	reflect.TypeFor[Logs]():    {"short", "long"},
 }
 

@@ -18,6 +18,10 @@ const (
 	KindLimit     Kind = "limit"     // a key started to be limited; or stopped
 	KindFallback  Kind = "fallback"  // a fallback started to serve; or stopped
 	KindRetry     Kind = "retry"     // a retry budget ran empty; or recovered
+	KindHedge     Kind = "hedge"     // a hedge budget ran empty; or recovered
+	KindBulkhead  Kind = "bulkhead"  // a bulkhead was full and refused requests; or had room again
+	KindShed      Kind = "shed"      // requests were shed because more came than could be answered in time; or that ended
+	KindFault     Kind = "fault"     // a fault was injected; or ended
 	KindReload    Kind = "reload"    // a configuration was loaded, or refused with Reason
 	KindLifecycle Kind = "lifecycle" // started, draining, stopped
 )

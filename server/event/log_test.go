@@ -219,7 +219,11 @@ func TestObserver(t *testing.T) {
 		})
 		o.Observe(gabion.Event{Kind: gabion.EventGaveUp, Policy: "retry", Detail: "attempts", At: now})
 		o.Observe(gabion.Event{Kind: gabion.EventGaveUp, Policy: "retry", Detail: "budget", At: now})
+		o.Observe(gabion.Event{Kind: gabion.EventGaveUp, Policy: "hedge", Detail: "budget", At: now})
 		o.Observe(gabion.Event{Kind: gabion.EventFallback, Policy: "fallback", Detail: "static", Err: limited, At: now})
+		o.Observe(gabion.Event{Kind: gabion.EventRefused, Policy: "bulkhead", Detail: "full", At: now})
+		o.Observe(gabion.Event{Kind: gabion.EventRefused, Policy: "shed", At: now})
+		o.Observe(gabion.Event{Kind: gabion.EventHedge, Policy: "hedge", At: now})
 	}
 	o.Observe(gabion.Event{Kind: gabion.EventState, Policy: "breaker", From: "closed", To: "open", Detail: "60% failed", At: now - time.Minute})
 	got := l.Recent(100)
@@ -233,7 +237,7 @@ func TestObserver(t *testing.T) {
 			t.Errorf("%+v shows the key", e)
 		}
 	}
-	want := "limit per-user sha256:817b823905cc allowed>limited; retry   available>empty; fallback   normal>static; breaker   closed>open"
+	want := "limit per-user sha256:817b823905cc allowed>limited; retry   available>empty; hedge   available>empty; fallback   normal>static; bulkhead   free>full; shed   normal>shedding; breaker   closed>open"
 	if have := strings.Join(lines, "; "); have != want {
 		t.Errorf("have %s\nwant %s", have, want)
 	}

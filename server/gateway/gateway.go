@@ -10,6 +10,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
 	"github.com/gabion-io/gabion/server/gateway/exchange"
+	"github.com/gabion-io/gabion/server/gateway/inject"
 )
 
 // Options is what a gateway needs beside its configuration.
@@ -34,6 +36,7 @@ type Options struct {
 type Gateway struct {
 	opt     Options
 	current atomic.Pointer[snapshot]
+	faults  *inject.Faults
 
 	mu      sync.Mutex // held while the configuration changes
 	ctx     context.Context
@@ -43,7 +46,7 @@ type Gateway struct {
 
 // New makes the gateway of a validated configuration. It runs until Close.
 func New(cfg *config.File, opt Options) (*Gateway, error) {
-	g := &Gateway{opt: opt}
+	g := &Gateway{opt: opt, faults: inject.New(opt.Events)}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	if err := g.Apply(cfg); err != nil {
 		g.stop()
@@ -69,6 +72,9 @@ func (g *Gateway) Apply(cfg *config.File) error {
 		return err
 	}
 	g.current.Store(next)
+	g.faults.Keep(func(service, kind string) bool {
+		return slices.Contains(cfg.Drills.Targets[service], kind) && next.services[service] != nil
+	})
 	if old != nil {
 		g.retire(old, next)
 	}
@@ -80,6 +86,7 @@ func (g *Gateway) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.stop()
+	g.faults.Close()
 	for _, s := range g.current.Load().services {
 		s.Close()
 	}

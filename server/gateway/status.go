@@ -15,7 +15,9 @@ func (g *Gateway) Services(now gabion.Instant) []status.Service {
 	services := g.current.Load().services
 	all := make([]status.Service, 0, len(services))
 	for _, name := range slices.Sorted(maps.Keys(services)) {
-		all = append(all, services[name].Snapshot(now))
+		one := services[name].Snapshot(now)
+		one.Faults = g.faults.List(name)
+		all = append(all, one)
 	}
 	return all
 }

@@ -61,7 +61,18 @@ func (e *emitter) service(s status.Service) {
 		e.put("gabion_bulkhead_in_flight", float64(b.InFlight), s.Name)
 		e.put("gabion_bulkhead_queued", float64(b.Queued), s.Name)
 		e.put("gabion_bulkhead_limit", float64(b.Limit), s.Name)
-		e.put("gabion_bulkhead_refused_total", float64(b.Refused), s.Name)
+		e.put("gabion_bulkhead_waited_total", float64(b.Waited), s.Name)
+		e.put("gabion_bulkhead_wait_seconds_total", b.Wait, s.Name)
+		for reason, n := range b.Reasons {
+			e.put("gabion_bulkhead_refused_total", float64(n), s.Name, reason)
+		}
+	}
+	if h := s.Hedge; h != nil {
+		e.put("gabion_hedge_after_seconds", h.After, s.Name)
+		e.put("gabion_hedge_budget_left", h.Left, s.Name)
+		e.put("gabion_hedges_total", float64(h.Hedges), s.Name)
+		e.put("gabion_hedge_wins_total", float64(h.Wins), s.Name)
+		e.put("gabion_hedge_refused_total", float64(h.Refused), s.Name)
 	}
 	if b := s.Budget; b != nil {
 		e.put("gabion_retry_budget_left", b.Left, s.Name)

@@ -25,8 +25,11 @@ func full() metrics.Source {
 		Services: func() []status.Service {
 			return []status.Service{{
 				Name: "catalog", FailOpen: true, Breaker: breaker,
-				Bulkhead: &status.Bulkhead{InFlight: 3, Queued: 1, Limit: 10, Refused: 4},
-				Budget:   &status.Budget{Left: 7.5, Max: 10, Retries: 5, Refused: 6},
+				Bulkhead: &status.Bulkhead{
+					InFlight: 3, Queued: 1, Limit: 10, Waited: 7, Wait: 0.25, Refused: 4, Reasons: map[string]uint64{"full": 4, "wait": 0},
+				},
+				Hedge:  &status.Hedge{After: 0.04, Left: 3, Hedges: 9, Wins: 5, Refused: 1},
+				Budget: &status.Budget{Left: 7.5, Max: 10, Retries: 5, Refused: 6},
 				Endpoints: []status.Endpoint{
 					{Name: "a:1", State: status.Draining, InFlight: 1, Requests: 100, Errors: 9, Ejections: 1, Codes: map[string]uint64{"2xx": 91, "none": 9}, Duration: took(100)},
 					{Name: "a:1", State: status.Ejected, InFlight: 2, Requests: 10, Errors: 1, Ejections: 2, Breaker: breaker, Codes: map[string]uint64{"2xx": 10}, Duration: took(10)},
@@ -164,7 +167,13 @@ func TestWhatIsCountedElsewhere(t *testing.T) {
 		`gabion_service_fail_open{service="catalog"} 1`,
 		`gabion_service_standby_active{service="catalog"} 0`,
 		`gabion_bulkhead_in_flight{service="catalog"} 3`,
-		`gabion_bulkhead_refused_total{service="catalog"} 4`,
+		`gabion_bulkhead_waited_total{service="catalog"} 7`,
+		`gabion_bulkhead_wait_seconds_total{service="catalog"} 0.25`,
+		`gabion_bulkhead_refused_total{reason="full",service="catalog"} 4`,
+		`gabion_hedge_after_seconds{service="catalog"} 0.04`,
+		`gabion_hedges_total{service="catalog"} 9`,
+		`gabion_hedge_wins_total{service="catalog"} 5`,
+		`gabion_hedge_refused_total{service="catalog"} 1`,
 		`gabion_retry_budget_left{service="catalog"} 7.5`,
 		`gabion_limit_decisions_total{decision="refused",kind="requests",limit="per-user"} 8`,
 		`gabion_limit_keys{limit="per-user"} 12`,

@@ -28,6 +28,12 @@ type Services struct {
 	Services []Service `json:"services"`
 }
 
+// Faults are the faults that are injected now.
+type Faults struct {
+	// Faults begin with the oldest.
+	Faults []Fault `json:"faults"`
+}
+
 // Detail is one service and what concerns it.
 type Detail struct {
 	// Service is the service.

@@ -65,10 +65,46 @@ const (
 
 // Bulkhead bounds how many requests a service has at a time.
 type Bulkhead struct {
-	InFlight int    `json:"in_flight"`
-	Queued   int    `json:"queued"`
-	Limit    int    `json:"limit"`
-	Refused  uint64 `json:"refused"`
+	InFlight int `json:"in_flight"`
+	Queued   int `json:"queued"`
+	Limit    int `json:"limit"`
+	// Pressed is set while the queue does not get empty: the newest are served first.
+	Pressed bool `json:"pressed"`
+	// Waited counts requests that got a place after waiting, Wait is how many seconds those waited together.
+	Waited uint64  `json:"waited"`
+	Wait   float64 `json:"wait_seconds"`
+	// Refused counts requests that got no place, Reasons splits them: full, wait, deadline, gone, displaced.
+	Refused uint64            `json:"refused"`
+	Reasons map[string]uint64 `json:"refused_by_reason"`
+}
+
+// Hedge sends slow requests again beside themselves.
+type Hedge struct {
+	// After is after how many seconds a request that began now would be sent again; 0: not at all, because too little is
+	// known of the service.
+	After float64 `json:"after_seconds"`
+	// Left is how many requests the budget would allow now.
+	Left float64 `json:"budget_left"`
+	// Hedges counts requests that were sent again, Wins how often that one was faster, Refused those that were not because
+	// the budget was empty.
+	Hedges  uint64 `json:"hedges"`
+	Wins    uint64 `json:"wins"`
+	Refused uint64 `json:"refused"`
+}
+
+// Fault is a fault that is injected into a service.
+type Fault struct {
+	ID string `json:"id"`
+	// Service is whose requests meet it.
+	Service string `json:"service"`
+	// Kind is latency, error, blackhole or reset.
+	Kind string `json:"kind" enum:"latency,error,blackhole,reset"`
+	// Share is the part of the requests that meet it, from 0 to 1.
+	Share float64 `json:"share"`
+	// Met counts them.
+	Met uint64 `json:"met"`
+	// Until is when it ends by itself.
+	Until time.Time `json:"until"`
 }
 
 // Budget is the retry budget of a service.
@@ -137,6 +173,9 @@ type Service struct {
 	Breaker  *Breaker  `json:"breaker,omitempty"`
 	Bulkhead *Bulkhead `json:"bulkhead,omitempty"`
 	Budget   *Budget   `json:"retry_budget,omitempty"`
+	Hedge    *Hedge    `json:"hedge,omitempty"`
+	// Faults are those in force.
+	Faults []Fault `json:"faults,omitempty"`
 }
 
 // Decision counts what a limit decided.

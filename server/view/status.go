@@ -14,6 +14,8 @@ func Status(r status.Report, s Style) string {
 	var b strings.Builder
 	s.header(&b, r)
 	services(r).text(s, &b)
+	total := func(n float64) string { return number(uint64(n)) }
+	policies(policyLoads(nil, r.Services, 1, r.Now), "", total).text(s, &b)
 	endpoints(r, s).text(s, &b)
 	routes(r).text(s, &b)
 	limits(r).text(s, &b)
@@ -41,7 +43,7 @@ func (s Style) header(b *strings.Builder, r status.Report) {
 }
 
 func services(r status.Report) *table {
-	t := &table{title: "SERVICES", head: []string{"NAME", "BALANCE", "USABLE", "BREAKER", "BULKHEAD", "RETRIES LEFT", "NOTE"}}
+	t := &table{title: "SERVICES", head: []string{"NAME", "BALANCE", "USABLE", "BREAKER", "RETRIES LEFT", "NOTE"}}
 	for _, one := range r.Services {
 		usable, all := 0, 0
 		for _, e := range one.Endpoints {
@@ -60,7 +62,7 @@ func services(r status.Report) *table {
 		case usable < all:
 			count.tone = warn
 		}
-		t.row(cell{one.Name, plain}, cell{one.Balance, plain}, count, breaker(one.Breaker), bulkhead(one.Bulkhead), budget(one.Budget), note(one))
+		t.row(cell{one.Name, plain}, cell{one.Balance, plain}, count, breaker(one.Breaker), budget(one.Budget), note(one))
 	}
 	return t
 }

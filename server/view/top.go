@@ -18,6 +18,8 @@ type Load struct {
 	// Routes and Endpoints begin with the busiest.
 	Routes    []RouteLoad    `json:"routes"`
 	Endpoints []EndpointLoad `json:"endpoints"`
+	// Policies are those of services that bound, repeat or fail requests.
+	Policies []PolicyLoad `json:"policies"`
 	// ByRequests and ByServerTime begin with those that use most.
 	ByRequests   []status.Usage `json:"users_by_requests"`
 	ByServerTime []status.Usage `json:"users_by_server_time"`
@@ -63,7 +65,8 @@ func Compare(before, after status.Report, byRequests, byTime status.Top) Load {
 	}
 	l := Load{
 		Now: after.Now, Seconds: max(passed.Seconds(), 0.001), report: after,
-		Routes: []RouteLoad{}, Endpoints: []EndpointLoad{},
+		Policies: policyLoads(before.Services, after.Services, max(passed.Seconds(), 0.001), after.Now),
+		Routes:   []RouteLoad{}, Endpoints: []EndpointLoad{},
 		ByRequests: append([]status.Usage{}, byRequests.Users...), ByServerTime: append([]status.Usage{}, byTime.Users...),
 	}
 	l.routes(before, after)
@@ -149,6 +152,7 @@ func Top(l Load, s Style) string {
 	rows := cmp.Or(max(s.Rows, 0), 10)
 	l.routeTable(rows).text(s, &b)
 	l.endpointTable(rows).text(s, &b)
+	policies(l.Policies[:min(rows, len(l.Policies))], "/S", rate).text(s, &b)
 	users("USERS BY REQUESTS", l.ByRequests, rows).text(s, &b)
 	users("USERS BY SERVER TIME", l.ByServerTime, rows).text(s, &b)
 	return b.String()

@@ -63,8 +63,12 @@ func picture() status.Report {
 					{Name: "127.0.0.1:9003", State: status.Draining, InFlight: 1},
 				},
 				Breaker:  &status.Breaker{State: status.Closed},
-				Bulkhead: &status.Bulkhead{InFlight: 12, Queued: 3, Limit: 12},
-				Budget:   &status.Budget{Left: 0.4, Max: 10},
+				Bulkhead: &status.Bulkhead{InFlight: 12, Queued: 3, Limit: 12, Pressed: true, Refused: 40},
+				Hedge:    &status.Hedge{After: 0.034, Left: 3, Hedges: 20, Wins: 11},
+				Faults: []status.Fault{
+					{ID: "1", Service: "catalog", Kind: "latency", Share: 0.5, Met: 12, Until: noon.Add(time.Minute)},
+				},
+				Budget: &status.Budget{Left: 0.4, Max: 10},
 			},
 			{Name: "checkout", Balance: "round_robin", FailOpen: true, Endpoints: []status.Endpoint{{Name: "127.0.0.1:9020", State: status.Unhealthy, Reason: "answered 500"}}},
 		},
@@ -107,6 +111,9 @@ func later() status.Report {
 	p.Requests, p.Retries = 1100, 50
 	p.Codes = map[string]uint64{"200": 960, "404": 90, "429": 10, "503": 38, "none": 2}
 	p.Duration = histogram(590, 400, 99, 11)
+	s := &r.Services[0]
+	s.Bulkhead, s.Hedge = &status.Bulkhead{InFlight: 11, Limit: 12, Refused: 140}, &status.Hedge{After: 1.2, Left: 0.2, Hedges: 24, Wins: 12}
+	s.Faults = []status.Fault{{ID: "1", Service: "catalog", Kind: "latency", Share: 0.5, Met: 42, Until: noon.Add(time.Minute)}}
 	e := r.Services[0].Endpoints
 	e[0].Requests += 100
 	e[1].Requests += 10

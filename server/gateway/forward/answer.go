@@ -83,6 +83,7 @@ func (c *call) canGoElsewhere() bool {
 
 // answer gives the client what came of it.
 func (c *call) answer() {
+	c.gaveUp()
 	switch {
 	case c.fixed != nil:
 		c.sent(c.x.Client.Send(c.fixed.Answer(c.x)))

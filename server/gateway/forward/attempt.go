@@ -25,14 +25,13 @@ func (c *call) attempts() {
 	if policy != nil {
 		policy.Start(c.began)
 	}
-	hash := c.hash()
-	tried := c.tried[:0]
+	c.tried = c.room[:0]
 	for number := 1; ; number++ {
 		now := gabion.Now()
 		err := c.over(now)
 		var lease service.Lease
 		if err == nil {
-			lease, err = c.at.service.Pick(now, hash, tried)
+			lease, err = c.at.service.Pick(now, c.hash(), c.tried)
 		}
 		if err != nil {
 			c.err = after(err, c.err)
@@ -40,14 +39,15 @@ func (c *call) attempts() {
 		}
 		c.lease, c.leased, c.ended = lease, true, service.Result{Outcome: gabion.Ignored}
 		c.err = nil
+		c.tried = append(c.tried, lease.Endpoint)
 		c.attempt(number)
-		tried = append(tried, lease.Endpoint)
-		d, again := c.again(policy, number, tried)
+		d, again := c.again(policy, number)
 		if !again {
 			return
 		}
 		c.discard()
 		c.settleLease(gabion.Now())
+		c.endRace()
 		pause(c.context, d.Wait)
 		if c.context.Err() != nil && c.x.Context.Err() == nil {
 			c.err = after(errDeadline, c.err)
@@ -66,32 +66,64 @@ func after(err, earlier error) error {
 
 // attempt sends the request once. It leaves an answer or an error, and in c.ended what the endpoint is to be told.
 func (c *call) attempt(number int) {
-	record := &c.x.Record
-	record.Attempts++
-	record.Endpoint = c.lease.Endpoint.Name()
 	if c.head == nil {
 		c.head = upstream.Prepare(c.x)
 	}
+	record := &c.x.Record
+	record.Attempts++
 	began := gabion.Now()
-	a := upstream.Attempt{Number: number, Timeout: c.time(began), Head: c.head, Payload: c.payload}
-	if c.stream != nil {
-		a.Stream, a.Trailer = c.stream, c.stream.trailer
-	}
-	if c.told != 0 {
-		a.Remaining = max(1, c.told-began)
-	}
-	reply, failure := c.lease.Endpoint.Transport().(sender).Send(c.context, c.x, a)
-	c.reply = reply
+	r := c.dispatch(trip{lease: c.lease, number: number, began: began, head: c.head})
+	record.Endpoint = r.lease.Endpoint.Name()
+	c.reply, c.ended = r.reply, r.result()
+	failure := r.failure
 	if failure == nil {
-		record.Attempts += max(0, reply.Sends-1)
-		c.answered = began + reply.Head
-		c.ended = service.Result{Outcome: c.judge(reply), Reached: true, Status: reply.Status, Took: reply.Head}
-		failure = c.hold(reply)
+		record.Attempts += max(0, r.reply.Sends-1)
+		c.answered = r.began + r.reply.Head
+		failure = c.hold(r.reply)
 	}
 	record.Upstream += gabion.Now() - began // and the time of what is left of the body, once it has been read
 	if failure != nil {
 		c.fail(failure)
 	}
+}
+
+// trip is one time that the request is sent to an endpoint, and what comes of it: a reply or a failure.
+type trip struct {
+	lease  service.Lease
+	number int
+	began  gabion.Instant
+	head   *upstream.Head
+	beside bool // another one
+
+	reply   *upstream.Reply
+	failure *upstream.Error
+}
+
+// send sends the request.
+func (c *call) send(ctx context.Context, r *trip) {
+	a := upstream.Attempt{Number: c.outer - 1 + r.number, Timeout: c.time(r.began), Head: r.head, Payload: c.payload, Quiet: r.beside}
+	if c.stream != nil {
+		a.Stream, a.Trailer = c.stream, c.stream.trailer
+	}
+	if c.told != 0 {
+		a.Remaining = max(1, c.told-r.began)
+	}
+	var met bool
+	if a.Timeout, met = c.fault(ctx, r, a.Timeout); met {
+		return
+	}
+	r.reply, r.failure = r.lease.Endpoint.Transport().(sender).Send(ctx, c.x, a)
+}
+
+// result is what the endpoint is to be told, as far as it is known without a look at the client.
+func (r *trip) result() service.Result {
+	switch {
+	case r.failure == nil:
+		return service.Result{Outcome: judgeReply(r.reply), Reached: true, Status: r.reply.Status, Took: r.reply.Head}
+	case r.failure.Kind == upstream.Canceled:
+		return service.Result{Outcome: gabion.Ignored, Reached: r.failure.Reached, Err: r.failure}
+	}
+	return service.Result{Outcome: gabion.Failure, Reached: r.failure.Reached, Err: r.failure}
 }
 
 // time is how long an attempt that begins now may take; 0: no bound.
@@ -110,8 +142,8 @@ func (c *call) time(now gabion.Instant) time.Duration {
 	return d
 }
 
-// judge says what an answer tells about the endpoint, as far as its head does.
-func (c *call) judge(r *upstream.Reply) gabion.Outcome {
+// judgeReply says what an answer tells about the endpoint, as far as its head does.
+func judgeReply(r *upstream.Reply) gabion.Outcome {
 	if r.Endless {
 		if code := r.Header.Get("Grpc-Status"); code != "" {
 			return judgeGRPC(code)
@@ -145,7 +177,7 @@ func (c *call) fail(failure *upstream.Error) {
 }
 
 // again decides about another attempt.
-func (c *call) again(policy *retry.Retry, number int, tried []*service.Endpoint) (retry.Decision, bool) {
+func (c *call) again(policy *retry.Retry, number int) (retry.Decision, bool) {
 	if policy == nil || c.ended.Outcome == gabion.Ignored || !c.worth() {
 		return retry.Decision{}, false
 	}
@@ -154,10 +186,13 @@ func (c *call) again(policy *retry.Retry, number int, tried []*service.Endpoint)
 	if c.reply != nil {
 		wait = asked(c.reply.Header, time.Now)
 	}
-	if wait > 0 && c.reply.Status == http.StatusServiceUnavailable && c.untried(now, tried) {
+	if wait > 0 && c.reply.Status == http.StatusServiceUnavailable && c.untried(now) {
 		wait = 0 // one endpoint asked for it, and the others can go on
 	}
-	d := policy.Decide(now, number, c.deadline, wait)
+	d := retry.Decision{Why: retry.WhyNested}
+	if !c.nested() {
+		d = policy.Decide(now, number, c.deadline, wait)
+	}
 	e := gabion.Event{
 		Kind: gabion.EventGaveUp, Policy: "retry", Name: c.at.name, At: now,
 		Outcome: c.ended.Outcome, Err: c.err, Attempt: number, Took: now - c.began, Detail: d.Why,
@@ -170,13 +205,13 @@ func (c *call) again(policy *retry.Retry, number int, tried []*service.Endpoint)
 }
 
 // untried tells whether another attempt would go to an endpoint that this request has not been sent to.
-func (c *call) untried(now gabion.Instant, tried []*service.Endpoint) bool {
-	lease, err := c.at.service.Pick(now, c.hash(), tried)
+func (c *call) untried(now gabion.Instant) bool {
+	lease, err := c.at.service.Pick(now, c.hash(), c.tried)
 	if err != nil {
 		return false
 	}
 	lease.Done(now, service.Result{Outcome: gabion.Ignored})
-	return !slices.Contains(tried, lease.Endpoint)
+	return !slices.Contains(c.tried, lease.Endpoint)
 }
 
 // worth tells whether the request may be sent again after the present attempt.

@@ -42,6 +42,7 @@ type call struct {
 	received, client, deadline, told gabion.Instant
 	total                            time.Duration // of the service and the route; 0: no bound
 	streaming                        bool          // the answer may go on without end
+	outer                            int           // the try of somebody further out that the request is
 	context                          context.Context
 	cancel                           context.CancelFunc // nil when context is the client's
 	patience                         patience
@@ -55,9 +56,11 @@ type call struct {
 	place    gabion.Ticket
 	lease    service.Lease
 	leased   bool
-	ended    service.Result // what is known of the last attempt
-	answered gabion.Instant // when the head of its answer came
-	tried    [4]*service.Endpoint
+	ended    service.Result      // what is known of the last attempt
+	answered gabion.Instant      // when the head of its answer came
+	tried    []*service.Endpoint // where the request was sent
+	room     [4]*service.Endpoint
+	race     *race // nil: the last attempt was not hedged
 	held     *held
 
 	// What came of it: one of the three.
@@ -115,7 +118,7 @@ func (s *source) close() {
 // a place at the service.
 func (c *call) receive() error {
 	r := &c.x.Request
-	c.received = c.x.Started
+	c.received, c.outer = c.x.Started, outerAttempt(r)
 	switch {
 	case r.Body == nil || r.Length == 0:
 	case r.Length < 0 || r.Length > maxPayload:
@@ -158,8 +161,11 @@ func (c *call) admit() error {
 		return nil
 	}
 	ctx := c.context
+	if c.x.Identity != "" {
+		ctx = gabion.WithTenant(ctx, c.x.Identity)
+	}
 	if c.deadline != 0 {
-		c.patience = patience{Context: c.context, deadline: c.deadline}
+		c.patience = patience{Context: ctx, deadline: c.deadline}
 		defer c.patience.stop()
 		ctx = &c.patience
 	}
@@ -224,6 +230,7 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 func (c *call) release() {
 	c.ended.Outcome = gabion.Ignored
 	c.settle(nil)
+	c.endRace()
 	if c.cancel != nil {
 		c.cancel()
 	}

@@ -112,6 +112,11 @@ type patience struct {
 	cancel   context.CancelFunc
 }
 
+// Deadline implements context.Context.
+func (p *patience) Deadline() (time.Time, bool) {
+	return time.Now().Add(p.deadline - gabion.Now()), true
+}
+
 // Done implements context.Context.
 func (p *patience) Done() <-chan struct{} {
 	if p.inner == nil {

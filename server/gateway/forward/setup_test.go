@@ -249,7 +249,7 @@ func serviceOf(t *testing.T, endpoints []*endpoint, settings ...setting) *servic
 	c := config.Service{Kind: "http", Balance: "round_robin"}
 	c.Timeout.Config.Total, c.Timeout.Config.Attempt, c.Timeout.Config.Connect = long, long, time.Second
 	c.Retry.Config.Budget, c.Retry.Config.Backoff.Initial = gabion.Off, time.Millisecond
-	c.Breaker.Off, c.Bulkhead.Off, c.Health.Active.Off, c.Health.Passive.Off = true, true, true, true
+	c.Breaker.Off, c.Bulkhead.Off, c.Hedge.Off, c.Health.Active.Off, c.Health.Passive.Off = true, true, true, true, true
 	for _, e := range endpoints {
 		c.Endpoints = append(c.Endpoints, config.Endpoint{URL: "http://" + e.address, Weight: 1})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
 	"github.com/gabion-io/gabion/bulkhead"
+	"github.com/gabion-io/gabion/hedge"
 	"github.com/gabion-io/gabion/retry"
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
@@ -24,6 +25,7 @@ type policies struct {
 	bulkhead *bulkhead.Bulkhead
 	places   int
 	timeout  *timeout.Timeout
+	hedge    *hedge.Hedge
 }
 
 // validate says what is impossible in the policies of a configuration, all of it.
@@ -33,6 +35,7 @@ func validate(cfg config.Service) error {
 		section("retry", cfg.Retry.Off, cfg.Retry.Config.Config.Validate),
 		section("breaker", cfg.Breaker.Off, cfg.Breaker.Config.Config.Validate),
 		section("bulkhead", cfg.Bulkhead.Off, cfg.Bulkhead.Config.Validate),
+		section("hedge", cfg.Hedge.Off, cfg.Hedge.Config.Validate),
 	)
 }
 
@@ -71,16 +74,17 @@ func (s *Service) renewPolicies(cfg config.Service) error {
 	if p.refused == nil {
 		p.refused = new(atomic.Uint64)
 	}
-	t, r, b, k := cfg.Timeout.Config.Config, cfg.Retry.Config.Config, cfg.Breaker.Config.Config, cfg.Bulkhead.Config
-	t.Name, r.Name, b.Name, k.Name = s.name, s.name, s.name, s.name
-	t.Observer, r.Observer, k.Observer = s.observer(), s.observer(), s.observer()
+	t, r, b, k, h := cfg.Timeout.Config.Config, cfg.Retry.Config.Config, cfg.Breaker.Config.Config, cfg.Bulkhead.Config, cfg.Hedge.Config
+	t.Name, r.Name, b.Name, k.Name, h.Name = s.name, s.name, s.name, s.name, s.name
+	t.Observer, r.Observer, k.Observer, h.Observer = s.observer(), s.observer(), s.observer(), s.observer()
 	b.Observer = s.breakerObserver(event.Event{Service: s.name}, p.refused, nil)
 	p.budget, p.places = r.Budget != gabion.Off, cmp.Or(k.Concurrency, 100)
-	var errs [4]error
+	var errs [5]error
 	p.timeout, errs[0] = renew(old.timeout, cfg.Timeout.Off, t, timeout.New)
 	p.retry, errs[1] = renew(old.retry, cfg.Retry.Off, r, retry.New)
 	p.breaker, errs[2] = renew(old.breaker, cfg.Breaker.Off, b, breaker.New)
 	p.bulkhead, errs[3] = renew(old.bulkhead, cfg.Bulkhead.Off, k, bulkhead.New)
+	p.hedge, errs[4] = renew(old.hedge, cfg.Hedge.Off, h, hedge.New)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
 	"github.com/gabion-io/gabion/bulkhead"
+	"github.com/gabion-io/gabion/fault"
+	"github.com/gabion-io/gabion/hedge"
 	"github.com/gabion-io/gabion/retry"
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/gateway/probe"
@@ -31,6 +33,7 @@ type Service struct {
 	view     atomic.Pointer[view] // what Pick needs; everything else is for changes
 	policies atomic.Pointer[policies]
 	lastErr  atomic.Pointer[error] // what an attempt failed with last
+	fault    *fault.Fault
 
 	updating sync.Mutex // held by Update, which may take a while to look up names
 	grant    sync.Mutex // guards what the rations have given out
@@ -61,7 +64,11 @@ func New(name string, cfg config.Service, opt Options) (*Service, error) {
 	if opt.ask == nil {
 		opt.ask = func(t probe.Target) func(context.Context) string { return probe.New(t).Ask }
 	}
-	s := &Service{name: name, opt: opt, hosts: map[string]*host{}}
+	f, err := fault.New(fault.Config{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{name: name, opt: opt, hosts: map[string]*host{}, fault: f}
 	s.policies.Store(&policies{})
 	s.view.Store(&view{})
 	if err := s.Update(cfg); err != nil {
@@ -113,6 +120,12 @@ func (s *Service) Retry() *retry.Retry { return s.policies.Load().retry }
 
 // Bulkhead bounds the requests at a time, nil when off.
 func (s *Service) Bulkhead() *bulkhead.Bulkhead { return s.policies.Load().bulkhead }
+
+// Hedge decides when requests are sent again beside themselves, nil when off.
+func (s *Service) Hedge() *hedge.Hedge { return s.policies.Load().hedge }
+
+// Fault is where faults are injected. It stands in the place of the endpoints, so that all policies meet them.
+func (s *Service) Fault() *fault.Fault { return s.fault }
 
 // Timeouts bounds requests, nil when off.
 func (s *Service) Timeouts() *timeout.Timeout { return s.policies.Load().timeout }

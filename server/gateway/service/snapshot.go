@@ -6,6 +6,7 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
+	"github.com/gabion-io/gabion/bulkhead"
 	"github.com/gabion-io/gabion/server/gateway/health"
 	"github.com/gabion-io/gabion/server/status"
 )
@@ -30,8 +31,11 @@ func (s *Service) Snapshot(now gabion.Instant) status.Service {
 		all.Breaker = breakerStatus(p.breaker, p.refused.Load(), now)
 	}
 	if b := p.bulkhead; b != nil {
-		n := b.Snapshot()
-		all.Bulkhead = &status.Bulkhead{InFlight: n.InFlight, Queued: n.Queued, Limit: p.places, Refused: n.Refused}
+		all.Bulkhead = bulkheadStatus(b.Snapshot(), p.places)
+	}
+	if p.hedge != nil {
+		n := p.hedge.Snapshot(now)
+		all.Hedge = &status.Hedge{After: n.After.Seconds(), Left: n.Budget, Hedges: n.Hedges, Wins: n.Wins, Refused: n.OverBudget}
 	}
 	if p.retry != nil && p.budget {
 		n := p.retry.Snapshot(now)
@@ -42,6 +46,16 @@ func (s *Service) Snapshot(now gabion.Instant) status.Service {
 
 // retryReserve is what a retry budget holds when there has been no traffic.
 const retryReserve = 10
+
+func bulkheadStatus(n bulkhead.Snapshot, places int) *status.Bulkhead {
+	return &status.Bulkhead{
+		InFlight: n.InFlight, Queued: n.Queued, Limit: places, Pressed: n.Pressed,
+		Waited: n.Waited, Wait: n.Wait.Seconds(), Refused: n.Refused,
+		Reasons: map[string]uint64{
+			"full": n.Drops.Full, "wait": n.Drops.Wait, "deadline": n.Drops.Deadline, "gone": n.Drops.Gone, "displaced": n.Drops.Displaced,
+		},
+	}
+}
 
 func breakerStatus(b *breaker.Breaker, refused uint64, now gabion.Instant) *status.Breaker {
 	n := b.Snapshot(now)

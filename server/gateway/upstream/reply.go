@@ -24,6 +24,11 @@ type Reply struct {
 	try   *attempt
 }
 
+// StandIn is an answer without a body that no endpoint gave.
+func StandIn(status int, head time.Duration) *Reply {
+	return &Reply{Answer: exchange.Answer{Status: status, Header: exchange.NewFields()}, Head: head, Sends: 1, try: &attempt{}}
+}
+
 // unsound says what is wrong with a head that net/http has let pass. asked is the protocol that a change was asked to.
 func unsound(r *http.Response, asked string) error {
 	if r.ProtoMajor != 1 && r.ProtoMajor != 2 {

@@ -26,6 +26,8 @@ type Attempt struct {
 	Remaining time.Duration
 	// Head comes from [Prepare].
 	Head *Head
+	// Quiet keeps informational answers from the client.
+	Quiet bool
 	// Payload is the whole body of the request. When it is nil, Stream is, unless that is nil too.
 	Payload []byte
 	// Stream is the body of the request, of x.Request.Length bytes. Nothing is read from it before there is a
@@ -62,7 +64,7 @@ type attempt struct {
 
 	// mu guards what follows: informational answers come on another goroutine, perhaps after the end.
 	mu            sync.Mutex
-	headed        bool
+	headed        bool // informational answers are not passed on
 	informational int
 
 	reply Reply
@@ -72,7 +74,7 @@ type attempt struct {
 // Send sends the request of x once and waits for the head of the answer. Exactly one of the results is nil. The reply's
 // Body or Conn must be closed when there is one. x is not changed.
 func (t *Transport) Send(ctx context.Context, x *exchange.Exchange, a Attempt) (*Reply, *Error) {
-	try := &attempt{transport: t, x: x, parent: ctx}
+	try := &attempt{transport: t, x: x, parent: ctx, headed: a.Quiet}
 	try.clock.expire = try.expire
 	if a.Stream != nil && a.Payload == nil {
 		try.upload = &upload{source: a.Stream, trailer: a.Trailer, clock: &try.clock}
