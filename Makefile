@@ -7,7 +7,7 @@ FUMPT   := v0.12.0
 ADAPTERS := adapters/grpc adapters/otel adapters/prometheus
 MODULES := . $(ADAPTERS) examples server bench test
 
-.PHONY: run build check test lint unit bench bench-gateway bench-policies generate tidy deps clean
+.PHONY: run build check test lint unit bench bench-gateway bench-policies bench-traps generate tidy deps clean
 
 ## run: build, then bring up the demo: a small shop behind the gateway, a told story, and then it stays up
 run: build
@@ -43,7 +43,11 @@ bench-gateway: build deps
 bench-policies:
 	cd bench && $(GO) test -run '^$$' -bench . -count 6 ./policies | tee /dev/stderr | $(GO) run ./table
 
-bench: bench-gateway bench-policies
+## bench-traps: the mistakes that policies are known for, made with Gabion and with other libraries; writes docs/traps.md
+bench-traps:
+	cd bench && $(GO) test -count=1 -run TestTraps ./traps -args -write=../../docs/traps.md
+
+bench: bench-gateway bench-policies bench-traps
 
 ## generate: everything that is made from something else; a test fails when it is out of date
 generate:
