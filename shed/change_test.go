@@ -18,10 +18,10 @@ func TestColdStart(t *testing.T) {
 				s := mustNew(t, Config{Deadline: deadline})
 				l := newLoad(t, s, 100)
 				l.run("begin", 200*time.Millisecond, test.times)
-				l.run("", 2*time.Second, test.times)
+				l.run("", 800*time.Millisecond, test.times)
 				l.report("begin")
 				a := l.report("")
-				if want := 0.9 * min(test.times, 1) * l.capacity(2*time.Second); float64(a.good) < want {
+				if want := 0.9 * min(test.times, 1) * l.capacity(800*time.Millisecond); float64(a.good) < want {
 					t.Errorf("%d answers in time, want %v", a.good, want)
 				}
 				if test.times < 1 && a.share(a.refused) > 0.01 {
@@ -76,6 +76,7 @@ func TestBrownoutRisesAndFalls(t *testing.T) {
 				if b := s.Brownout(); b != 0 {
 					t.Errorf("%v at the usual load", b)
 				}
+				l.wg.Wait() // for those who ask what light is
 				if heed {
 					l.light = s.Brownout
 				}
