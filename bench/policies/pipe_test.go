@@ -4,6 +4,7 @@ package policies
 
 import (
 	"context"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -87,4 +88,38 @@ func BenchmarkCombined(b *testing.B) {
 	b.Run("with timeout/gabion", func(b *testing.B) { measure(b, through(gabionPipe(attempt))) })
 	b.Run("with timeout/failsafe-go", func(b *testing.B) { measure(b, against(failsafePipe(timeout.New[int](time.Second)))) })
 	b.Run("none/gabion", func(b *testing.B) { measure(b, through(must(gabion.New(gabion.Config{})))) })
+}
+
+// everything counts what it is told.
+type everything struct{ calls, failures, refused, others atomic.Int64 }
+
+func (c *everything) Observe(e gabion.Event) {
+	switch e.Kind {
+	case gabion.EventCall:
+		c.calls.Add(1)
+		if e.Outcome == gabion.Failure {
+			c.failures.Add(1)
+		}
+	case gabion.EventRefused:
+		c.refused.Add(1)
+	default:
+		c.others.Add(1)
+	}
+}
+
+// BenchmarkObserver is a successful call through retry, breaker and bulkhead, of which an observer is told.
+func BenchmarkObserver(b *testing.B) {
+	ctx := context.Background()
+	pipe := func(o gabion.Observer) *gabion.Pipe {
+		return must(gabion.New(gabion.Config{Observer: o, Policies: []gabion.Policy{
+			must(gabionretry.New(gabionretry.Config{Attempts: 3, Observer: o})),
+			must(gabionbreaker.New(gabionbreaker.Config{Window: 10 * time.Second, FailureRate: .5, Observer: o})),
+			must(gabionbulkhead.New(gabionbulkhead.Config{Concurrency: 100, Observer: o})),
+		}}))
+	}
+	through := func(p *gabion.Pipe) func() error {
+		return func() error { _, err := gabion.Do(ctx, p, answer); return err }
+	}
+	b.Run("counts everything/gabion", func(b *testing.B) { measure(b, through(pipe(&everything{}))) })
+	b.Run("counts everything/without", func(b *testing.B) { measure(b, through(pipe(nil))) })
 }

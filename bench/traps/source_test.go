@@ -59,7 +59,7 @@ func numbers(name string) (all []int) {
 	if m == nil {
 		return nil
 	}
-	for _, digits := range strings.Split(m[1]+m[2], "And") {
+	for digits := range strings.SplitSeq(m[1]+m[2], "And") {
 		if n, err := strconv.Atoi(digits); err == nil && n >= 1 && n <= count {
 			all = append(all, n)
 		}
