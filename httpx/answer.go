@@ -29,10 +29,11 @@ const (
 	drainTime = 50 * time.Millisecond
 )
 
-// readAhead reads the body, if it says that it is at most so long: what breaks off is then part of the try.
-func (a *answer) readAhead(most int) {
+// readAhead reads the body, if it says that it is at most so long: what breaks off is then part of the try. method is that
+// of the request.
+func (a *answer) readAhead(method string, most int) {
 	n := a.resp.ContentLength
-	if n < 0 || n > int64(most) || a.resp.Request != nil && a.resp.Request.Method == http.MethodHead {
+	if n < 0 || n > int64(most) || method == http.MethodHead || a.resp.StatusCode == http.StatusNotModified || a.upgraded() {
 		return
 	}
 	buf := make([]byte, n+1) // so that its end is seen
@@ -71,6 +72,9 @@ func (a *answer) arrive(try, caller context.Context) error {
 	return a.err
 }
 
+// upgraded says whether what follows is another protocol, which is not read before the caller has written.
+func (a *answer) upgraded() bool { return a.resp.StatusCode == http.StatusSwitchingProtocols }
+
 // hold makes the body let go of the context when it has been read or closed.
 func (a *answer) hold(b io.ReadCloser) io.ReadCloser {
 	if w, ok := b.(io.Writer); ok { // another protocol from here on
@@ -89,7 +93,7 @@ func (a *answer) discard() {
 	if a.whole {
 		return
 	}
-	if a.resp.ContentLength <= maxDrain && a.resp.StatusCode != http.StatusSwitchingProtocols {
+	if a.resp.ContentLength <= maxDrain && !a.upgraded() {
 		late := time.AfterFunc(drainTime, func() { a.cancel(context.DeadlineExceeded) })
 		defer late.Stop()
 		// What stands there does not matter. An error means that the connection is lost, which is no loss.

@@ -39,7 +39,7 @@ func (c *call) try(ctx context.Context) (*http.Response, error) {
 	}
 	a, unsent := c.send(ctx, number)
 	if a.err == nil {
-		a.readAhead(c.config.ReadAhead)
+		a.readAhead(c.req.Method, c.config.ReadAhead)
 	}
 	if err := a.arrive(ctx, c.req.Context()); err != nil {
 		return nil, c.failed(ctx, err, unsent)

@@ -22,11 +22,14 @@ import (
 // patience bounds what a test waits for that must happen.
 const patience = 10 * time.Second
 
+// quiet is for servers whose handlers are meant to panic.
+var quiet = log.New(io.Discard, "", 0)
+
 // serve starts a server on the loopback interface, until the test ends.
 func serve(t testing.TB, h http.HandlerFunc, change ...func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // panics are meant
+	s.Config.ErrorLog = quiet
 	for _, c := range change {
 		c(s)
 	}
