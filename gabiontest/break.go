@@ -74,8 +74,8 @@ func helpLate(m Mode) string {
 		return "package retry, which gives up after its Attempts, or when the deadline is near; and package timeout, whose Total\n" +
 			"bounds all tries together"
 	case Overload:
-		return "package timeout, which ends the wait, with the context passed on to the dependency; and package bulkhead, which\n" +
-			"refuses at once what would only wait"
+		return "package timeout, which ends the wait, with the context passed on to the dependency; and package bulkhead or shed,\n" +
+			"which refuses at once what would only wait"
 	}
 	return "package timeout, which ends the context of a try (Attempt) and of the call (Total): pass that context on to all\n" +
 		"that waits; then package breaker, which does not wait again for what keeps being slow (SlowCall, Hanging)"

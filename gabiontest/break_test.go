@@ -37,7 +37,7 @@ func TestWhatElseBreaks(t *testing.T) {
 		}).setup, []string{"runtime.Goexit", "no policy"}},
 		{"a panic of its own", lenient, code(func(context.Context, *gabiontest.Dependency) error {
 			panic("the code itself")
-		}).setup, []string{"panicked in", "the code itself"}},
+		}).setup, []string{"call 1 of 10", "panicked in", "the code itself"}},
 		{"a goroutine", only(gabiontest.Hang), code(leaves).setup, []string{
 			"10 calls while the dependency does not answer until the context ends, and 15s more",
 			"all goroutines that the calls started have ended", "10 goroutines at", "leaves.func1", "context of the call",
@@ -66,6 +66,12 @@ func TestWhatElseBreaks(t *testing.T) {
 				return down
 			}
 		}, []string{"a call 1m0s after the dependency was well again", "it succeeds", "it failed: read tcp", "package breaker"}},
+		{"a round trip whose error is lost", only(gabiontest.Reset), code(func(ctx context.Context, dep *gabiontest.Dependency) error {
+			if ask(ctx, &http.Client{Transport: dep}) != nil {
+				return errors.New("there are no hats")
+			}
+			return nil
+		}).setup, []string{`errors.Is finds the dependency's "connection reset by peer"`, `it does not, in "there are no hats"`}},
 		{"no success", succeed, careful(plain).setup, []string{"it succeeds all the same", "connection reset", "package fallback"}},
 		{"amplification", strict, code(func(ctx context.Context, dep *gabiontest.Dependency) error {
 			return errors.Join(dep.Call(ctx), dep.Call(ctx))
@@ -104,10 +110,24 @@ func TestWhatDoesNotStopIsStopped(t *testing.T) {
 	has(t, breaks[1].Happened, "it was called 1301 times", "stopped there")
 }
 
+func TestAmplificationCanBeOff(t *testing.T) {
+	c := only(gabiontest.Reset)
+	c.Amplification = gabion.Off
+	gabiontest.Survives(t, c, careful(reconnectsAtOnce).setup)
+}
+
+// What waits for the end of its call's context is no leak.
+func TestTheContextEndsWithTheCall(t *testing.T) {
+	gabiontest.Survives(t, only(gabiontest.Error), code(func(ctx context.Context, dep *gabiontest.Dependency) error {
+		go func() { <-ctx.Done() }()
+		return dep.Call(ctx)
+	}).setup)
+}
+
 // A dependency is well while the code is set up: a client may need that, to greet it, for example.
 func TestSetUpWhileTheDependencyIsWell(t *testing.T) {
 	gabiontest.Survives(t, only(gabiontest.Hang), func(t *testing.T, dep *gabiontest.Dependency, _ *gabiontest.Recorder) func(context.Context) error {
-		for range 100 { // which do not count as amplification
+		for range 2000 { // which do not count
 			if err := dep.Call(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -142,13 +142,13 @@ func TestSharesAreExact(t *testing.T) {
 	for percent := 1; percent <= 100; percent++ {
 		dep := gabiontest.New(t, gabiontest.Rule{Mode: gabiontest.Error, Share: gabion.Share(float64(percent) / 100)})
 		failed := 0
-		for range 1000 {
+		for calls := 1; calls <= 1000; calls++ {
 			if dep.Call(t.Context()) != nil {
 				failed++
 			}
-		}
-		if failed != 10*percent {
-			t.Errorf("%d%%: %d of 1000 failed", percent, failed)
+			if want := calls * percent / 100; failed != want {
+				t.Fatalf("%d%%: %d of %d failed, want %d", percent, failed, calls, want)
+			}
 		}
 	}
 }

@@ -202,6 +202,32 @@ func TestAServerThatHangsNoticesThatItsClientHasGone(t *testing.T) {
 	eventually(t, "the end of the request", func() bool { return dep.Snapshot().InFlight == 0 })
 }
 
+// A server does not notice that its client has gone before it has read the request. It ends all the same.
+func TestAServerEndsWithWhatItHolds(t *testing.T) {
+	fake := &fakeTB{}
+	dep := gabiontest.New(fake, gabiontest.Rule{Mode: gabiontest.Latency, Delay: 24 * time.Hour})
+	url := dep.Serve(fake)
+	failed := make(chan error)
+	go func() {
+		_, err := http.Post(url, "text/plain", strings.NewReader("a hat"))
+		failed <- err
+	}()
+	eventually(t, "the request", func() bool { return dep.Snapshot().InFlight == 1 })
+	ended := make(chan struct{})
+	go func() { fake.end(); close(ended) }()
+	for range 2 {
+		select {
+		case err := <-failed:
+			if err == nil {
+				t.Error("the request was answered")
+			}
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the server did not end")
+		}
+	}
+}
+
 func TestResetThroughTLSAndHTTP2(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		server := httptest.NewUnstartedServer(gabiontest.New(t, gabiontest.Rule{Mode: gabiontest.Reset}))

@@ -2,6 +2,8 @@ package gabiontest_test
 
 import (
 	"context"
+	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"testing"
@@ -24,7 +26,7 @@ func TestNoLeakFindsWhatIsLeft(t *testing.T) {
 		}
 		began := time.Now()
 		fake.end()
-		fake.failed(t, "goroutines are left", "2 goroutines at", "gabiontest_test.waits", "leak_test.go:15")
+		fake.failed(t, "goroutines are left", "2 goroutines at", "gabiontest_test.waits", "gabiontest/leak_test.go:")
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("it had %v to end", took)
 		}
@@ -81,6 +83,19 @@ func TestNoLeakIgnores(t *testing.T) {
 		}
 		close(until)
 	})
+}
+
+// The goroutine for signals is started by whoever asks first, and stays.
+func TestNoLeakKnowsWhatStays(t *testing.T) {
+	fake := &fakeTB{}
+	gabiontest.NoLeak(fake)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt)
+	signal.Stop(signals)
+	fake.end()
+	if len(fake.failures) > 0 {
+		t.Errorf("failed: %q", fake.failures)
+	}
 }
 
 func TestNoLeakInRealTime(t *testing.T) {
