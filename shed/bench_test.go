@@ -49,7 +49,7 @@ func mustCall(b *testing.B, s *Shedder, now gabion.Instant) gabion.Instant {
 }
 
 func BenchmarkRefuse(b *testing.B) {
-	s := mustNew(b, Config{Concurrency: 1, Deadline: maxDeadline})
+	s := mustNew(b, Config{Concurrency: 1, Deadline: MaxDeadline})
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	for range 3 { // one runs, two wait: a queue is that long before anything is known

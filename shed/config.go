@@ -41,11 +41,11 @@ const (
 	ModeOff      = "off"
 )
 
-// The bounds of the deadline. Below, the grain of clocks and schedulers is part of every latency; above, the limit would learn
+// The bounds of [Config].Deadline. Below, the grain of clocks and schedulers is part of every latency; above, the limit would learn
 // within hours.
 const (
-	minDeadline = time.Millisecond
-	maxDeadline = 10 * time.Minute
+	MinDeadline = time.Millisecond
+	MaxDeadline = 10 * time.Minute
 )
 
 // Validate returns all problems of the configuration, each a [*gabion.FieldError], joined. Fields that are zero are not
@@ -66,8 +66,8 @@ func (c Config) Validate() error {
 	default:
 		problem("mode", "is %q, must be adaptive, pool or off", mode)
 	}
-	if c.Deadline != 0 && (c.Deadline < minDeadline || c.Deadline > maxDeadline) {
-		problem("deadline", "is %v, must be at least %v and at most %v", c.Deadline, minDeadline, maxDeadline)
+	if c.Deadline != 0 && (c.Deadline < MinDeadline || c.Deadline > MaxDeadline) {
+		problem("deadline", "is %v, must be at least %v and at most %v", c.Deadline, MinDeadline, MaxDeadline)
 	}
 	positive("concurrency", c.Concurrency)
 	positive("max_concurrency", c.MaxConcurrency)

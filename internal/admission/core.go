@@ -261,9 +261,12 @@ func (c *Core) Next(now Instant) (w *Waiter, ok bool) {
 	return w, true
 }
 
+// Queued says whether a call is in the queue.
+func (c *Core) Queued(w *Waiter) bool { return w.in != nil }
+
 // Leave takes a call out of the queue whose caller has gone. It says false when it is not there any more.
 func (c *Core) Leave(w *Waiter) bool {
-	if w.in == nil {
+	if !c.Queued(w) {
 		return false
 	}
 	c.queue.remove(w)
@@ -282,6 +285,17 @@ func (c *Core) Expire(now Instant, w *Waiter) bool {
 
 // Brownout is how much of the optional work is to be left out, from 0 to 1.
 func (c *Core) Brownout(now func() Instant) float64 { return c.pressure.brownout(now) }
+
+// Lines is how many lines of tenants there are in the queue.
+func (c *Core) Lines() (n int) {
+	for i := range c.queue.classes {
+		n += len(c.queue.classes[i].lines)
+		if c.queue.classes[i].others != nil {
+			n++
+		}
+	}
+	return n
+}
 
 // State is what a core knows at one moment.
 type State struct {
