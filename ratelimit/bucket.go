@@ -15,7 +15,7 @@ type bucket struct {
 }
 
 // convert brings the account to other values as of the instant at.
-func (a account) convert(next *values, at gabion.Instant) {
+func (a *account) convert(next *values, at gabion.Instant) {
 	switch {
 	case a.log != nil && a.values.sliding != next.sliding:
 		a.log.Convert(next.sliding, at)
@@ -25,12 +25,12 @@ func (a account) convert(next *values, at gabion.Instant) {
 }
 
 // advance charges what the calls in flight have taken up to now.
-func (a account) advance(now gabion.Instant) {
+func (a *account) advance(now gabion.Instant) {
 	a.full = a.work.advance(a.values.rule, a.full, now)
 }
 
 // idle says whether the account is as good as a new one, so that it can be forgotten.
-func (a account) idle(now gabion.Instant) bool {
+func (a *account) idle(now gabion.Instant) bool {
 	if a.log != nil {
 		return a.log.Reset(a.values.sliding, now) == 0
 	}
@@ -45,20 +45,21 @@ type request struct {
 	cost   int64
 	reason string
 	wait   time.Duration
+	// next is when the bucket is full again once the cost is taken.
+	next gabion.Instant
 }
 
 // ask asks for cost requests.
-func (a account) ask(now gabion.Instant, cost int) request {
-	r := request{account: a, cost: int64(cost), reason: ReasonRequests}
+func (r *request) ask(now gabion.Instant, cost int) {
+	r.cost, r.reason = int64(cost), ReasonRequests
 	switch {
-	case cost < 0 || cost > a.values.limit:
+	case cost < 0 || cost > r.values.limit:
 		r.reason, r.wait = ReasonCost, Never
-	case a.log != nil:
-		r.wait = a.log.Wait(a.values.sliding, now, r.cost)
+	case r.log != nil:
+		r.wait = r.log.Wait(r.values.sliding, now, r.cost)
 	default:
-		_, r.wait = a.values.rule.Take(a.full, now, r.cost)
+		r.next, r.wait = r.values.rule.Take(r.full, now, r.cost)
 	}
-	return r
 }
 
 // take takes what was asked for, which is there.
@@ -66,12 +67,12 @@ func (r *request) take(now gabion.Instant) {
 	if r.log != nil {
 		r.log.Add(r.values.sliding, now, r.cost)
 	} else {
-		r.full, _ = r.values.rule.Take(r.full, now, r.cost)
+		r.full = r.next
 	}
 }
 
 // refund puts cost requests back.
-func (a account) refund(now gabion.Instant, cost int) {
+func (a *account) refund(now gabion.Instant, cost int) {
 	if a.log != nil {
 		a.log.Refund(a.values.sliding, now, int64(cost))
 	} else {
@@ -86,15 +87,13 @@ const (
 )
 
 // askTime asks for a place and, as long as the cost is not known, for an estimate of it.
-func (a account) askTime(now gabion.Instant) request {
-	debit := a.work.debit(a.values.rule, a.shard.settings.estimate)
-	r := request{account: a, cost: int64(debit), reason: ReasonServerTime}
-	if limit := a.values.concurrency; limit > 0 && a.work.inFlight >= limit {
-		r.reason, r.wait = ReasonConcurrency, min(max(a.work.learned, minGuess), maxGuess)
-		return r
+func (r *request) askTime(now gabion.Instant) {
+	r.cost, r.reason = int64(r.work.debit(r.values.rule, r.shard.settings.estimate)), ReasonServerTime
+	if limit := r.values.concurrency; limit > 0 && r.work.inFlight >= limit {
+		r.reason, r.wait = ReasonConcurrency, min(max(r.work.learned, minGuess), maxGuess)
+		return
 	}
-	_, r.wait = a.values.rule.Take(a.full, now, r.cost)
-	return r
+	r.next, r.wait = r.values.rule.Take(r.full, now, r.cost)
 }
 
 // begin takes what was asked for, which is there, for a call that begins.
@@ -107,7 +106,7 @@ func (r *request) begin(now gabion.Instant) *flight {
 }
 
 // settle ends a call. A call that never ran has cost nothing, and teaches nothing.
-func (a account) settle(now gabion.Instant, f *flight, cost time.Duration, ran bool) {
+func (a *account) settle(now gabion.Instant, f *flight, cost time.Duration, ran bool) {
 	charged := a.work.remove(f, now)
 	switch rule := a.values.rule; {
 	case rule.IsZero():
@@ -127,7 +126,7 @@ func (a account) settle(now gabion.Instant, f *flight, cost time.Duration, ran b
 }
 
 // counts counts a decision.
-func (a account) counts(now gabion.Instant, admitted bool) {
+func (a *account) counts(now gabion.Instant, admitted bool) {
 	a.shard.count(admitted)
 	a.usage.asks(now, admitted)
 }
@@ -156,17 +155,20 @@ func (r *request) decide(now gabion.Instant) Decision {
 }
 
 // refuses says whether the next call, at the ordinary cost, would be refused.
-func (a account) refuses(now gabion.Instant) bool {
+func (a *account) refuses(now gabion.Instant) bool {
+	r := request{account: *a}
 	if a.work != nil {
-		return a.askTime(now).wait > 0
+		r.askTime(now)
+	} else {
+		r.ask(now, 1)
 	}
-	return a.ask(now, 1).wait > 0
+	return r.wait > 0
 }
 
 // report is what the key did lately.
-func (a account) report(now gabion.Instant) Usage {
+func (a *account) report(now gabion.Instant) Usage {
 	u := Usage{Key: a.shard.buckets.Key(a.slot), Tier: a.values.tier, Limited: a.refuses(now)}
-	if a.shared() {
+	if a.shard.shared {
 		u.Key = OverflowKey
 	}
 	u.Requests, u.Refused = a.usage.sums(now)

@@ -15,7 +15,7 @@ func (sh *shard) count(admitted bool) {
 	} else {
 		sh.refused++
 	}
-	if sh == &sh.store.overflow {
+	if sh.shared {
 		sh.overflowed++
 	}
 }
@@ -40,7 +40,9 @@ func (sh *shard) report(all []Usage, now gabion.Instant) []Usage {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for slot, b := range sh.buckets.All() {
-		if u := sh.account(slot, b, now).report(now); u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
+		var a account
+		sh.account(slot, b, now, &a)
+		if u := a.report(now); u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
 			all = append(all, u)
 		}
 	}

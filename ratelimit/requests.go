@@ -50,9 +50,10 @@ func (l *Requests) Update(cfg RequestsConfig) error {
 // Take takes cost requests from the bucket of key, or refuses if it holds fewer. A cost of 0 takes nothing and always
 // succeeds. A cost that is negative, or more than the burst, takes nothing and is refused with [ReasonCost].
 func (l *Requests) Take(now gabion.Instant, key string, cost int) Decision {
-	r := l.ask(now, key, cost)
+	var r request
+	l.store.lock(now, key, &r.account)
 	defer r.shard.mu.Unlock()
-	if r.wait == 0 {
+	if r.ask(now, cost); r.wait == 0 {
 		r.take(now)
 	}
 	return r.decide(now)
@@ -62,7 +63,8 @@ func (l *Requests) Take(now gabion.Instant, key string, cost int) Decision {
 // is meant to follow at once: the bucket never gets more than full, but refilling time that has passed since the Take
 // counts too. A cost that is not positive puts nothing back.
 func (l *Requests) Refund(now gabion.Instant, key string, cost int) {
-	if a, ok := l.store.lockKnown(now, key); ok {
+	var a account
+	if l.store.lockKnown(now, key, &a) {
 		defer a.shard.mu.Unlock()
 		a.refund(now, cost)
 	}
@@ -98,15 +100,17 @@ func (l *Requests) whose(ctx context.Context) (string, int) {
 	return s.keyOf(ctx), s.costOf(ctx)
 }
 
-func (l *Requests) ask(now gabion.Instant, key string, cost int) request {
-	return l.store.lock(now, key).ask(now, cost)
+func (l *Requests) ask(now gabion.Instant, key string, cost int) (r request) {
+	l.store.lock(now, key, &r.account)
+	r.ask(now, cost)
+	return r
 }
 
 // admit says in the ticket by its hash whose call it is: the slot may be another key's when the call ends.
 func (l *Requests) admit(now gabion.Instant, r request) gabion.Ticket {
 	r.take(now)
 	r.counts(now, true)
-	if r.shared() {
+	if r.shard.shared {
 		return gabion.Ticket{Stamp: r.hash, Ref: takenShared(r.cost)}
 	}
 	return gabion.Ticket{Stamp: r.hash, Ref: taken(r.cost)}
@@ -127,7 +131,8 @@ func (l *Requests) Done(t gabion.Ticket, r gabion.Result) {
 	default:
 		return
 	}
-	if a, ok := sh.lockHash(r.Ended, t.Stamp); ok {
+	var a account
+	if sh.lockHash(r.Ended, t.Stamp, &a) {
 		defer sh.mu.Unlock()
 		a.refund(r.Ended, cost)
 	}

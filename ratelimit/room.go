@@ -38,7 +38,8 @@ func (sh *shard) forget(now gabion.Instant) bool {
 		if b == nil || oldest != nil && b.usage.minute >= oldest.usage.minute {
 			continue
 		}
-		if sh.account(sh.hand, b, now).idle(now) {
+		var a account
+		if sh.account(sh.hand, b, now, &a); a.idle(now) {
 			victim, oldest = sh.hand, b
 		}
 	}
@@ -46,7 +47,7 @@ func (sh *shard) forget(now gabion.Instant) bool {
 		return false
 	}
 	sh.buckets.Remove(victim)
-	switch sh.store.kind {
+	switch sh.kind {
 	case byTime:
 		sh.works[victim] = nil
 	case bySliding:

@@ -53,10 +53,11 @@ func (l *ServerTime) Update(cfg ServerTimeConfig) error {
 // After [ReasonServerTime], RetryAfter is exact if nothing else runs until then. After [ReasonConcurrency] it is what
 // calls of the key usually take, but between a second and a minute.
 func (l *ServerTime) Begin(now gabion.Instant, key string) (Charge, Decision) {
-	r := l.ask(now, key, 0)
-	defer r.shard.mu.Unlock()
+	var r request
 	var charge Charge
-	if r.wait == 0 {
+	l.store.lock(now, key, &r.account)
+	defer r.shard.mu.Unlock()
+	if r.askTime(now); r.wait == 0 {
 		f := r.begin(now)
 		charge = Charge{f, f.stamp}
 	}
@@ -88,7 +89,9 @@ func (c Charge) end(now gabion.Instant, cost time.Duration, ran bool) {
 	if f.stamp != c.stamp {
 		return // ended before
 	}
-	sh.account(f.slot, sh.buckets.At(f.slot), now).settle(now, f, cost, ran)
+	var a account
+	sh.account(f.slot, sh.buckets.At(f.slot), now, &a)
+	a.settle(now, f, cost, ran)
 	sh.endFlight(f)
 }
 
@@ -121,8 +124,10 @@ func (l *ServerTime) whose(ctx context.Context) (string, int) {
 	return l.store.settings.Load().keyOf(ctx), 0
 }
 
-func (l *ServerTime) ask(now gabion.Instant, key string, _ int) request {
-	return l.store.lock(now, key).askTime(now)
+func (l *ServerTime) ask(now gabion.Instant, key string, _ int) (r request) {
+	l.store.lock(now, key, &r.account)
+	r.askTime(now)
+	return r
 }
 
 func (l *ServerTime) admit(now gabion.Instant, r request) gabion.Ticket {

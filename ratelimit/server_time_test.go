@@ -51,7 +51,8 @@ func TestSettleUnderAnotherConfiguration(t *testing.T) {
 				t.Fatal(err)
 			}
 			running.Cancel(now)
-			b, _ := l.store.lockKnown(now, "alice")
+			var b account
+			l.store.lockKnown(now, "alice", &b)
 			defer b.shard.mu.Unlock()
 			// Half of the old bucket was really used. Putting back may not make it less than that share, up to rounding.
 			if missing := b.full - now; quota != (Quota{}) && missing < quota.Per/2-time.Millisecond {
@@ -147,7 +148,8 @@ func TestCallsAreChargedInTheOrderInWhichTheyGetOver(t *testing.T) {
 	}
 	l.Begin(now, "alice") // and much less for this one
 	now += 900 * time.Millisecond
-	b, _ := l.store.lockKnown(now, "alice")
+	var b account
+	l.store.lockKnown(now, "alice", &b)
 	defer b.shard.mu.Unlock()
 	// A second in advance and 0.9 s as it passed, less the 0.9 s that have come back.
 	if missing := b.full - now; missing != time.Second {

@@ -112,6 +112,10 @@ func shorten(key string) string {
 	if len(key) <= maxKeyLength {
 		return key
 	}
+	return shortened(key)
+}
+
+func shortened(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return key[:maxKeyLength/2] + "…" + hex.EncodeToString(sum[:16])
 }

@@ -41,8 +41,10 @@ var stores atomic.Uint64
 
 // shard is a part of the keys. Its mutex guards all of it.
 type shard struct {
-	store *store
-	mu    sync.Mutex
+	mu     sync.Mutex
+	store  *store
+	kind   kind
+	shared bool // it is the one with the shared buckets
 	// settings are those that its buckets are under.
 	settings *settings
 	buckets  keytable.Table[bucket]
@@ -78,8 +80,9 @@ func newStore(name string, kind kind, s *settings) *store {
 	st := &store{name: name, kind: kind, number: stores.Add(1), seed: maphash.MakeSeed(), shards: make([]shard, shardsFor(s.maxKeys))}
 	st.settings.Store(s)
 	for sh := range st.each {
-		sh.store, sh.settings, sh.buckets = st, s, keytable.New[bucket](st.seed)
+		sh.store, sh.kind, sh.settings, sh.buckets = st, kind, s, keytable.New[bucket](st.seed)
 	}
+	st.overflow.shared = true
 	return st
 }
 
@@ -94,15 +97,15 @@ func (st *store) update(next *settings) {
 type account struct {
 	*bucket
 	slot   keytable.Slot
-	hash   uint64 // of the key, where it is known
+	hash   uint64 // of the key, where a call looked for it
 	shard  *shard
 	values *values
 	work   *work           // nil but for server time
 	log    *slidinglog.Log // nil but in a sliding window
 }
 
-// lock returns the account of key, brought to now. The caller unlocks its shard.
-func (st *store) lock(now gabion.Instant, key string) account {
+// lock makes a the account of key, brought to now. The caller unlocks its shard.
+func (st *store) lock(now gabion.Instant, key string, a *account) {
 	key = shorten(key)
 	hash := maphash.String(st.seed, key)
 	sh := st.shard(hash)
@@ -111,38 +114,40 @@ func (st *store) lock(now gabion.Instant, key string) account {
 	if b == nil {
 		if slot, b = sh.add(now, hash, key); b == nil {
 			sh.mu.Unlock()
-			return st.lockShared(now, key)
+			st.lockShared(now, key, a)
+			return
 		}
 	}
-	a := sh.account(slot, b, now)
 	a.hash = hash
-	return a
+	sh.account(slot, b, now, a)
 }
 
-// lockKnown is lock for a key that should be known already; it returns nothing, and locks nothing, when it is not.
-func (st *store) lockKnown(now gabion.Instant, key string) (a account, ok bool) {
+// lockKnown is lock for a key that should be known already. When it is not, it says so and locks nothing.
+func (st *store) lockKnown(now gabion.Instant, key string, a *account) bool {
 	key = shorten(key)
 	hash := maphash.String(st.seed, key)
-	if a, ok = st.shard(hash).lockHash(now, hash); ok {
-		return a, ok
+	if st.shard(hash).lockHash(now, hash, a) {
+		return true
 	}
 	s := st.settings.Load()
-	return st.overflow.lockHash(now, maphash.String(st.seed, s.all[s.valuesOf(key)].tier))
+	return st.overflow.lockHash(now, maphash.String(st.seed, s.all[s.valuesOf(key)].tier), a)
 }
 
-// lockHash returns the account of the key with this hash. When there is none, it leaves the shard unlocked.
-func (sh *shard) lockHash(now gabion.Instant, hash uint64) (account, bool) {
+// lockHash makes a the account of the key with this hash. When there is none, it leaves the shard unlocked.
+func (sh *shard) lockHash(now gabion.Instant, hash uint64, a *account) bool {
 	sh.lock(now)
 	slot, b := sh.buckets.FindHash(hash)
 	if b == nil {
 		sh.mu.Unlock()
-		return account{}, false
+		return false
 	}
-	return sh.account(slot, b, now), true
+	a.hash = hash
+	sh.account(slot, b, now, a)
+	return true
 }
 
-// lockShared returns the account that the keys of a tier share when there is no room for their own.
-func (st *store) lockShared(now gabion.Instant, key string) account {
+// lockShared makes a the account that the keys of a tier share when there is no room for their own.
+func (st *store) lockShared(now gabion.Instant, key string, a *account) {
 	sh := &st.overflow
 	sh.lock(now)
 	s := sh.settings
@@ -152,9 +157,8 @@ func (st *store) lockShared(now gabion.Instant, key string) account {
 	if b == nil {
 		slot, b = sh.open(hash, tier, s.valuesOfTier(tier))
 	}
-	a := sh.account(slot, b, now)
 	a.hash = hash
-	return a
+	sh.account(slot, b, now, a)
 }
 
 func (st *store) shard(hash uint64) *shard { return &st.shards[hash&uint64(len(st.shards)-1)] }
@@ -170,9 +174,10 @@ func (sh *shard) lock(now gabion.Instant) {
 // adopt brings all buckets to other settings as of the instant at.
 func (sh *shard) adopt(next *settings, at gabion.Instant) {
 	for slot, b := range sh.buckets.All() {
-		a := sh.account(slot, b, at)
+		var a account
+		sh.account(slot, b, at, &a)
 		values := next.valuesOf
-		if a.shared() {
+		if sh.shared {
 			values = next.valuesOfTier
 		}
 		index := values(sh.buckets.Key(slot))
@@ -182,21 +187,17 @@ func (sh *shard) adopt(next *settings, at gabion.Instant) {
 	sh.settings = next
 }
 
-// account is what is known of the key at a slot, brought to now.
-func (sh *shard) account(slot keytable.Slot, b *bucket, now gabion.Instant) account {
-	a := account{bucket: b, slot: slot, shard: sh, values: sh.settings.all[b.values]}
-	switch sh.store.kind {
+// account makes a what is known of the key at a slot, brought to now.
+func (sh *shard) account(slot keytable.Slot, b *bucket, now gabion.Instant, a *account) {
+	a.bucket, a.slot, a.shard, a.values = b, slot, sh, sh.settings.all[b.values]
+	switch sh.kind {
 	case byTime:
 		a.work = sh.works[slot]
 		a.advance(now)
 	case bySliding:
 		a.log = sh.logs[slot]
 	}
-	return a
 }
-
-// shared says whether the account is that of many keys.
-func (a account) shared() bool { return a.shard == &a.shard.store.overflow }
 
 // add makes an account for a new key, nil when there is no room.
 func (sh *shard) add(now gabion.Instant, hash uint64, key string) (keytable.Slot, *bucket) {
@@ -217,7 +218,7 @@ func (sh *shard) open(hash uint64, key string, values uint32) (keytable.Slot, *b
 		return 0, nil
 	}
 	b.values = values
-	switch sh.store.kind {
+	switch sh.kind {
 	case byTime:
 		sh.works = put(sh.works, slot, &work{})
 	case bySliding:

@@ -22,6 +22,8 @@ const (
 	MinInterval = 100 * time.Nanosecond
 	// beyond is more than any wait or amount that makes sense, and far from overflowing when added to an instant.
 	beyond = 8 * MaxFill
+	// small is how many units most calls take at most.
+	small = 1000
 )
 
 // Rule is how fast a bucket refills and how much it holds. The zero Rule is no bound at all.
@@ -29,13 +31,19 @@ type Rule struct {
 	// One unit takes num/den nanoseconds to refill.
 	num, den int64
 	capacity time.Duration
+	// inverse is 2^64/num of a [Count], 0 otherwise: multiplying by it is faster than dividing by num.
+	inverse uint64
 }
 
 // Count is the rule of n units in per, with room for burst units. All three must be positive, per/n at least
 // [MinInterval], and burst units must refill within [MaxFill].
 func Count(n int64, per time.Duration, burst int64) Rule {
 	interval := (int64(per) + n - 1) / n
-	return Rule{num: interval, den: 1, capacity: time.Duration(min(clamped(burst, interval, 1, 0), int64(MaxFill)))}
+	r := Rule{num: interval, den: 1, capacity: time.Duration(min(clamped(burst, interval, 1, 0), int64(MaxFill)))}
+	if interval > 1 {
+		r.inverse, _ = bits.Div64(1, 0, uint64(interval))
+	}
+	return r
 }
 
 // Amount is the rule of a quota of nanoseconds in per, with room for the whole quota. Both must be positive, per at most
@@ -54,6 +62,9 @@ func (r Rule) Capacity() time.Duration { return r.capacity }
 func (r Rule) Span(units int64) time.Duration {
 	if r.IsZero() || units <= 0 {
 		return 0
+	}
+	if uint64(units) <= small && r.inverse != 0 && r.num <= int64(beyond)/small {
+		return time.Duration(units * r.num)
 	}
 	return time.Duration(clamped(units, r.num, r.den, uint64(r.den-1)))
 }
@@ -94,6 +105,13 @@ func (r Rule) Left(full, now time.Duration) int64 {
 	left := r.capacity - Missing(full, now)
 	if left <= 0 || r.IsZero() {
 		return 0
+	}
+	if r.inverse != 0 {
+		n, _ := bits.Mul64(uint64(left), r.inverse)
+		if uint64(left)-n*uint64(r.num) >= uint64(r.num) {
+			n++ // the inverse was rounded down, which makes one less at most
+		}
+		return int64(n)
 	}
 	return clamped(int64(left), r.den, r.num, 0)
 }

@@ -2,6 +2,7 @@ package gcra
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -139,5 +140,31 @@ func BenchmarkTake(b *testing.B) {
 	for b.Loop() {
 		now += 1_000_000
 		full, _ = r.Take(full, now, 1)
+	}
+}
+
+// What is counted by multiplying is what dividing gives.
+func TestLeftIsExact(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		n := 1 + random.Int64N(1_000_000)
+		per := time.Duration(n)*MinInterval + time.Duration(random.Int64N(int64(time.Hour)))
+		interval := (int64(per) + n - 1) / n
+		burst := 1 + random.Int64N(int64(MaxFill)/interval)
+		r := Count(n, per, burst)
+		if got := r.Left(0, 0); got != burst {
+			t.Fatalf("%d in %v with a burst of %d: %d left of a full bucket", n, per, burst, got)
+		}
+		missing := time.Duration(random.Int64N(int64(r.Capacity())))
+		if random.IntN(2) == 0 {
+			missing = missing / time.Duration(interval) * time.Duration(interval)
+		}
+		if got, want := r.Left(missing, 0), int64(r.Capacity()-missing)/interval; got != want {
+			t.Fatalf("%d in %v, %v missing of %v: %d left, want %d", n, per, missing, r.Capacity(), got, want)
+		}
+		units := 1 + random.Int64N(2*small)
+		if got, want := r.Span(units), clamped(units, interval, 1, 0); int64(got) != want {
+			t.Fatalf("%d units of %d ns take %d", units, interval, got)
+		}
 	}
 }
