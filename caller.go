@@ -44,6 +44,12 @@ func (p *Priority) UnmarshalText(text []byte) error {
 	return fmt.Errorf("priority is %q, must be critical, normal or sheddable", text)
 }
 
+// Caller is what a context can be that knows by itself whose call it is. [PriorityOf] and [TenantOf] ask it, so that a server
+// with a context of its own for every request needs no further ones.
+type Caller interface {
+	Caller() (priority Priority, tenant string)
+}
+
 type priorityKey struct{}
 
 // WithPriority returns a context whose calls have this priority.
@@ -53,6 +59,10 @@ func WithPriority(ctx context.Context, p Priority) context.Context {
 
 // PriorityOf returns what [WithPriority] set, [Normal] when there is nothing.
 func PriorityOf(ctx context.Context) Priority {
+	if c, ok := ctx.(Caller); ok {
+		p, _ := c.Caller()
+		return p
+	}
 	p, _ := ctx.Value(priorityKey{}).(Priority)
 	return p
 }
@@ -67,6 +77,10 @@ func WithTenant(ctx context.Context, tenant string) context.Context {
 
 // TenantOf returns what [WithTenant] set, "" when there is nothing.
 func TenantOf(ctx context.Context) string {
+	if c, ok := ctx.(Caller); ok {
+		_, tenant := c.Caller()
+		return tenant
+	}
 	tenant, _ := ctx.Value(tenantKey{}).(string)
 	return tenant
 }

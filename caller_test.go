@@ -1,6 +1,7 @@
 package gabion
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -37,5 +38,19 @@ func TestPriorityIsAWord(t *testing.T) {
 	var p Priority
 	if err := p.UnmarshalText([]byte("urgent")); err == nil || !strings.Contains(err.Error(), `"urgent"`) {
 		t.Errorf("urgent: %v", err)
+	}
+}
+
+type server struct{ context.Context }
+
+func (server) Caller() (Priority, string) { return Sheddable, "acme" }
+
+func TestContextKnowsItsCaller(t *testing.T) {
+	ctx := server{WithPriority(t.Context(), Critical)}
+	if PriorityOf(ctx) != Sheddable || TenantOf(ctx) != "acme" {
+		t.Errorf("%v %q", PriorityOf(ctx), TenantOf(ctx))
+	}
+	if inner := WithPriority(ctx, Critical); PriorityOf(inner) != Critical {
+		t.Errorf("what is said further in is %v", PriorityOf(inner))
 	}
 }

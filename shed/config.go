@@ -15,17 +15,17 @@ import (
 type Config struct {
 	// Name names what the shedder protects, in errors and events.
 	Name string `yaml:"-" json:"-"`
-	// Mode is how the limit of calls in flight is chosen: adaptive, pool or off. See the package comment.
-	// Default: adaptive; pool when Concurrency is set.
+	// Mode is how the limit of calls in flight is chosen: adaptive finds it, in pool it is Concurrency, and with off there is
+	// none. It is pool when Concurrency is set and nothing is said.
 	Mode string `yaml:"mode" json:"mode" default:"adaptive" enum:"adaptive,pool,off"`
 	// Deadline is how long a call may take, its wait in the queue included: where calls have several, the shortest. A call whose
 	// context ends sooner waits less. At least 1ms, at most 10m.
 	Deadline time.Duration `yaml:"deadline" json:"deadline" default:"1s"`
-	// Concurrency is how many calls the service works on at once, in the mode pool. Default: GOMAXPROCS there.
-	Concurrency int `yaml:"concurrency" json:"concurrency"`
+	// Concurrency is how many calls the service works on at once, in the mode pool.
+	Concurrency int `yaml:"concurrency" json:"concurrency" derived:"the number of processors in the mode pool, else found"`
 	// MaxConcurrency bounds the limit in the mode adaptive. It helps where all calls share a few processors and some take very
-	// much longer than others: the limit would be too high until the first long ones have ended. Default: unbounded.
-	MaxConcurrency int `yaml:"max_concurrency" json:"max_concurrency"`
+	// much longer than others: the limit would be too high until the first long ones have ended.
+	MaxConcurrency int `yaml:"max_concurrency" json:"max_concurrency" derived:"unbounded"`
 	// MaxQueue bounds how many calls wait, on top of the bound in time.
 	MaxQueue int `yaml:"-" json:"-" default:"10000"`
 	// MaxTenants bounds how many tenants have a line of their own in the queue, for each priority. All further ones share one.

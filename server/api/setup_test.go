@@ -54,6 +54,7 @@ func setup(t *testing.T) *bundle {
 					Codes: map[string]uint64{"5xx": 5}, Duration: status.Histogram{Buckets: []status.Bucket{{LE: 1, Count: 5}, {}}},
 				}},
 				Bulkhead: &status.Bulkhead{InFlight: 1, Limit: 10, Reasons: map[string]uint64{"full": 2}}, Hedge: &status.Hedge{After: 0.03, Hedges: 2},
+				Shed:   &status.Shed{Mode: "adaptive", Phase: "normal", Refused: map[string]map[string]uint64{"normal": {"full": 2}}},
 				Faults: []status.Fault{{ID: "1", Service: "catalog", Kind: "latency", Share: 0.5, Until: noon}},
 				Budget: &status.Budget{Left: 9.5, Max: 10},
 			}, {Name: "empty", Endpoints: []status.Endpoint{}}}

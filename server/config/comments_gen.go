@@ -96,6 +96,7 @@ var meanings = map[string]string{
 	"config.Service.Kind":                    "kind is what the service speaks. Only http can be routed to.",
 	"config.Service.Replicas":                "replicas says how many endpoints there should be.",
 	"config.Service.Retry":                   "retry sends a failed request again, to another endpoint where there is one.",
+	"config.Service.Shed":                    "shed keeps a service that is offered more than it can do answering in time: it refuses what could not be, and what has the lowest priority first. It is off by default.",
 	"config.Service.Standby":                 "standby are endpoints that are used when none of endpoints is healthy.",
 	"config.Service.Timeout":                 "timeout bounds requests to the service.",
 	"config.TLS.Cert":                        "cert is the path of the PEM file with the certificate chain.",
@@ -111,6 +112,10 @@ var meanings = map[string]string{
 	"retry.Config.Attempts":                  "attempts is the number of tries in all, the first included.",
 	"retry.Config.Backoff":                   "backoff is the wait between two tries.",
 	"retry.Config.Budget":                    "budget bounds retries to this share of calls, so that a failing dependency does not get more load than a healthy one, plus a reserve of 10. It can be off.",
+	"shed.Config.Concurrency":                "concurrency is how many calls the service works on at once, in the mode pool.",
+	"shed.Config.Deadline":                   "deadline is how long a call may take, its wait in the queue included: where calls have several, the shortest. A call whose context ends sooner waits less. At least 1ms, at most 10m.",
+	"shed.Config.MaxConcurrency":             "max_concurrency bounds the limit in the mode adaptive. It helps where all calls share a few processors and some take very much longer than others: the limit would be too high until the first long ones have ended.",
+	"shed.Config.Mode":                       "mode is how the limit of calls in flight is chosen: adaptive finds it, in pool it is concurrency, and with off there is none. It is pool when concurrency is set and nothing is said.",
 	"timeout.Config.Attempt":                 "attempt bounds each try. It can be off.",
 	"timeout.Config.Total":                   "total bounds the whole call, all tries and waits together. It can be off.",
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gabion-io/gabion/hedge"
 	"github.com/gabion-io/gabion/ratelimit"
 	"github.com/gabion-io/gabion/retry"
+	"github.com/gabion-io/gabion/shed"
 	"github.com/gabion-io/gabion/timeout"
 )
 
@@ -104,6 +105,9 @@ type Service struct {
 	// Bulkhead bounds how many requests the service has at a time. What fits depends on the service, so it is off by
 	// default.
 	Bulkhead Policy[bulkhead.Config] `yaml:"bulkhead" default:"off"`
+	// Shed keeps a service that is offered more than it can do answering in time: it refuses what could not be, and what has
+	// the lowest priority first. It is off by default.
+	Shed Policy[shed.Config] `yaml:"shed" default:"off"`
 	// Hedge sends a request that takes long again beside itself, to another endpoint where there is one, and takes the
 	// first good answer. It is for requests that can be retried. It makes more load, so it is off by default.
 	Hedge Policy[hedge.Config] `yaml:"hedge" default:"off"`
@@ -239,7 +243,7 @@ type Route struct {
 	// Timeout is the total time for an answer on this route; it can only shorten the service's.
 	Timeout time.Duration `yaml:"timeout" derived:"the total timeout of the service" example:"800ms"`
 	// Priority is how long the route is kept when not everything can be served.
-	Priority string `yaml:"priority" default:"normal" enum:"critical,normal,sheddable"`
+	Priority gabion.Priority `yaml:"priority" default:"normal" enum:"critical,normal,sheddable"`
 	// Owner is the team whose alerts these are.
 	Owner string `yaml:"owner" derived:"none" example:"team-shop"`
 }

@@ -28,6 +28,12 @@ type field struct {
 	doc      string
 }
 
+// otherwise is what holds here for keys of the kit whose default there is another.
+var otherwise = map[string]string{
+	"shed.Config.Mode":     "adaptive; pool with concurrency",
+	"shed.Config.Deadline": "the total timeout of the service",
+}
+
 var fieldCache sync.Map // reflect.Type → []field
 
 // fieldsOf lists the keys of a section, those of inlined structs in their place.
@@ -53,6 +59,9 @@ func fieldsOf(t reflect.Type) []field {
 			def: sf.Tag.Get("default"), derived: sf.Tag.Get("derived"), example: sf.Tag.Get("example"),
 			off: sf.Tag.Get("off") == "true", zero: sf.Tag.Get("zero") == "true", required: sf.Tag.Get("required") == "true",
 			doc: meanings[typeName(t)+"."+sf.Name],
+		}
+		if other, ok := otherwise[typeName(t)+"."+sf.Name]; ok {
+			f.def, f.derived = "", other
 		}
 		if enum := sf.Tag.Get("enum"); enum != "" {
 			f.enum = strings.Split(enum, ",")

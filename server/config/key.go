@@ -110,6 +110,7 @@ var examples = map[string]string{
 	"services.*.breaker.slow_call":   "300ms",
 	"services.*.breaker.consecutive": "5",
 	"services.*.bulkhead.queue":      "100",
+	"services.*.shed.mode":           "adaptive",
 }
 
 // keysBelow makes the keys of a section.

@@ -63,7 +63,7 @@ func TestTheExampleOfTheDocumentation(t *testing.T) {
 		got.Overrides["partner-7"].ServerTime.Time != 20*time.Second || got.Mode != "enforce" {
 		t.Errorf("limit %+v", got)
 	}
-	if got := f.Routes[0]; got.Match.Header["X-Beta"] != "1" || got.Identity[0] != "header:X-Api-Key" || got.Priority != "critical" {
+	if got := f.Routes[0]; got.Match.Header["X-Beta"] != "1" || got.Identity[0] != "header:X-Api-Key" || got.Priority != gabion.Critical {
 		t.Errorf("route %+v", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // to be protected by what is not there.
 var planned = map[reflect.Type][]string{
 	reflect.TypeFor[File]():    {"metrics", "ingest", "slos", "alerts", "checks", "expect"},
-	reflect.TypeFor[Service](): {"shed", "cache"},
+	reflect.TypeFor[Service](): {"cache"},
 	reflect.TypeFor[Route]():   {"async", "idempotency"},
 	reflect.TypeFor[Drills]():  {"env"},
 	reflect.TypeFor[Logs]():    {"short", "long"},

@@ -14,7 +14,7 @@ import (
 func (g *Gateway) forwardStep(next *snapshot, r config.Route) (exchange.Step, error) {
 	c := next.config.Services[r.Service]
 	cfg := forward.Config{
-		Target: next.target(r.Service), Timeout: r.Timeout,
+		Target: next.target(r.Service), Timeout: r.Timeout, Priority: r.Priority,
 		Observer: g.opt.Observer(event.Event{Service: r.Service, Route: r.Name}),
 	}
 	for i, f := range c.Fallback {

@@ -67,6 +67,7 @@ func (e *emitter) service(s status.Service) {
 			e.put("gabion_bulkhead_refused_total", float64(n), s.Name, reason)
 		}
 	}
+	e.shed(s.Name, s.Shed)
 	if h := s.Hedge; h != nil {
 		e.put("gabion_hedge_after_seconds", h.After, s.Name)
 		e.put("gabion_hedge_budget_left", h.Left, s.Name)
@@ -79,6 +80,26 @@ func (e *emitter) service(s status.Service) {
 		e.put("gabion_retry_budget_max", b.Max, s.Name)
 		e.put("gabion_retry_budget_retries_total", float64(b.Retries), s.Name)
 		e.put("gabion_retry_budget_refused_total", float64(b.Refused), s.Name)
+	}
+}
+
+func (e *emitter) shed(service string, s *status.Shed) {
+	if s == nil {
+		return
+	}
+	e.put("gabion_shed_limit", float64(s.Limit), service)
+	e.put("gabion_shed_floor", float64(s.Floor), service)
+	e.put("gabion_shed_in_flight", float64(s.InFlight), service)
+	e.put("gabion_shed_queued", float64(s.Queued), service)
+	e.put("gabion_shed_target_seconds", s.Target, service)
+	e.put("gabion_shed_usual_seconds", s.Usual, service)
+	e.put("gabion_shed_brownout", s.Brownout, service)
+	e.put("gabion_shed_waited_total", float64(s.Waited), service)
+	e.put("gabion_shed_wait_seconds_total", s.Wait, service)
+	for priority, reasons := range s.Refused {
+		for reason, n := range reasons {
+			e.put("gabion_shed_refused_total", float64(n), service, priority, reason)
+		}
 	}
 }
 

@@ -28,6 +28,10 @@ func full() metrics.Source {
 				Bulkhead: &status.Bulkhead{
 					InFlight: 3, Queued: 1, Limit: 10, Waited: 7, Wait: 0.25, Refused: 4, Reasons: map[string]uint64{"full": 4, "wait": 0},
 				},
+				Shed: &status.Shed{
+					Limit: 40, Floor: 5, InFlight: 39, Queued: 6, Target: 0.3, Usual: 0.2, Brownout: 0.5, Waited: 8, Wait: 1.5,
+					Refused: map[string]map[string]uint64{"normal": {"full": 3, "expired": 1}, "critical": {"full": 0}},
+				},
 				Hedge:  &status.Hedge{After: 0.04, Left: 3, Hedges: 9, Wins: 5, Refused: 1},
 				Budget: &status.Budget{Left: 7.5, Max: 10, Retries: 5, Refused: 6},
 				Endpoints: []status.Endpoint{
@@ -170,6 +174,12 @@ func TestWhatIsCountedElsewhere(t *testing.T) {
 		`gabion_bulkhead_waited_total{service="catalog"} 7`,
 		`gabion_bulkhead_wait_seconds_total{service="catalog"} 0.25`,
 		`gabion_bulkhead_refused_total{reason="full",service="catalog"} 4`,
+		`gabion_shed_limit{service="catalog"} 40`,
+		`gabion_shed_queued{service="catalog"} 6`,
+		`gabion_shed_brownout{service="catalog"} 0.5`,
+		`gabion_shed_wait_seconds_total{service="catalog"} 1.5`,
+		`gabion_shed_refused_total{priority="normal",reason="full",service="catalog"} 3`,
+		`gabion_shed_refused_total{priority="critical",reason="full",service="catalog"} 0`,
 		`gabion_hedge_after_seconds{service="catalog"} 0.04`,
 		`gabion_hedges_total{service="catalog"} 9`,
 		`gabion_hedge_wins_total{service="catalog"} 5`,

@@ -78,6 +78,40 @@ type Bulkhead struct {
 	Reasons map[string]uint64 `json:"refused_by_reason"`
 }
 
+// Shed refuses what could not be answered in time.
+type Shed struct {
+	// Mode is adaptive or pool; Phase is what the limit is doing: slow_start, normal, verify, probe or pool.
+	Mode  string `json:"mode" enum:"adaptive,pool"`
+	Phase string `json:"phase"`
+	// InFlight requests run, of at most Limit, and Queued ones wait.
+	InFlight int `json:"in_flight"`
+	Queued   int `json:"queued"`
+	Limit    int `json:"limit"`
+	// Floor is what the limit does not go below; 0 when none was needed yet.
+	Floor int `json:"floor"`
+	// Target is the mean time of a request, in seconds, that the limit aims at; Usual is what it is.
+	Target float64 `json:"target_seconds"`
+	Usual  float64 `json:"usual_seconds"`
+	// Brownout is how much optional work services should leave out, from 0 to 1.
+	Brownout float64 `json:"brownout"`
+	// Waited counts requests that started after waiting, Wait is how many seconds those waited together.
+	Waited uint64  `json:"waited"`
+	Wait   float64 `json:"wait_seconds"`
+	// Refused counts requests that were not started, by the priority of their route and then by reason: full, displaced,
+	// expired, gone.
+	Refused map[string]map[string]uint64 `json:"refused"`
+}
+
+// RefusedInAll is how many requests were not started.
+func (s *Shed) RefusedInAll() (n uint64) {
+	for _, reasons := range s.Refused {
+		for _, one := range reasons {
+			n += one
+		}
+	}
+	return n
+}
+
 // Hedge sends slow requests again beside themselves.
 type Hedge struct {
 	// After is after how many seconds a request that began now would be sent again; 0: not at all, because too little is
@@ -174,6 +208,7 @@ type Service struct {
 	Bulkhead *Bulkhead `json:"bulkhead,omitempty"`
 	Budget   *Budget   `json:"retry_budget,omitempty"`
 	Hedge    *Hedge    `json:"hedge,omitempty"`
+	Shed     *Shed     `json:"shed,omitempty"`
 	// Faults are those in force.
 	Faults []Fault `json:"faults,omitempty"`
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/gabion-io/gabion/server/status"
 )
 
-// PolicyLoad is what a policy of a service is busy with: a bulkhead, a hedge, or a fault that was injected.
+// PolicyLoad is what a policy of a service is busy with: a bulkhead, a shedder, a hedge, or a fault that was injected.
 type PolicyLoad struct {
 	Service string `json:"service"`
-	// Policy is bulkhead, hedge or fault.
+	// Policy is bulkhead, shed, hedge or fault.
 	Policy string `json:"policy"`
 	// Refused are requests that it refused, Again those that it sent again, Met those that it made fail, each per second.
 	Refused float64 `json:"refused_per_second"`
@@ -43,6 +43,9 @@ func policyLoads(before, after []status.Service, seconds float64, now time.Time)
 			l.Refused = float64(since(was.Bulkhead.Refused, b.Refused)) / seconds
 			all = append(all, l)
 		}
+		if one.Shed != nil {
+			all = append(all, shedLoad(one.Name, was.Shed, one.Shed, seconds))
+		}
 		if h := one.Hedge; h != nil {
 			if was.Hedge == nil {
 				was.Hedge = &status.Hedge{}
@@ -61,6 +64,21 @@ func policyLoads(before, after []status.Service, seconds float64, now time.Time)
 		}
 	}
 	return all
+}
+
+func shedLoad(service string, was, s *status.Shed, passed float64) PolicyLoad {
+	if was == nil {
+		was = &status.Shed{}
+	}
+	l := PolicyLoad{Service: service, Policy: "shed", Refused: float64(since(was.RefusedInAll(), s.RefusedInAll())) / passed}
+	l.state = cell{fmt.Sprintf("%d/%d", s.InFlight, s.Limit), plain}
+	if s.Queued > 0 {
+		l.state = cell{fmt.Sprintf("%s +%d", l.state.text, s.Queued), warn}
+	}
+	if s.Brownout > 0 {
+		l.note = cell{"brownout " + percent(s.Brownout), warn}
+	}
+	return l
 }
 
 func hedgeLoad(service string, was, h *status.Hedge, passed float64) PolicyLoad {

@@ -65,6 +65,9 @@ func picture() status.Report {
 				Breaker:  &status.Breaker{State: status.Closed},
 				Bulkhead: &status.Bulkhead{InFlight: 12, Queued: 3, Limit: 12, Pressed: true, Refused: 40},
 				Hedge:    &status.Hedge{After: 0.034, Left: 3, Hedges: 20, Wins: 11},
+				Shed: &status.Shed{
+					InFlight: 40, Limit: 40, Queued: 7, Brownout: 0.25, Refused: map[string]map[string]uint64{"normal": {"full": 900, "expired": 5}},
+				},
 				Faults: []status.Fault{
 					{ID: "1", Service: "catalog", Kind: "latency", Share: 0.5, Met: 12, Until: noon.Add(time.Minute)},
 				},

@@ -11,6 +11,7 @@ import (
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 	"github.com/gabion-io/gabion/server/gateway/service"
 	"github.com/gabion-io/gabion/server/gateway/upstream"
+	"github.com/gabion-io/gabion/shed"
 )
 
 const (
@@ -110,7 +111,9 @@ func (c *call) pass() {
 	switch {
 	case stream:
 		r.Extend(0)
-		c.settleBreaker(gabion.Now(), nil) // that it answers at all is what there is to know
+		now := gabion.Now()
+		c.settleBreaker(now, nil) // that it answers at all is what there is to know
+		c.settleShed(now, nil)
 	case c.held != nil || r.Body == nil:
 		c.settle(nil) // the endpoint is done, however long the client takes
 	default:
@@ -193,6 +196,8 @@ func (c *call) problem(err error) exchange.Problem {
 		return exchange.Problem{Type: exchange.NoEndpoint, RetryAfter: wait}
 	case errors.Is(err, breaker.ErrOpen):
 		return exchange.Problem{Type: exchange.CircuitOpen, RetryAfter: wait}
+	case errors.Is(err, shed.ErrShed):
+		return exchange.Problem{Type: exchange.Overloaded, RetryAfter: wait}
 	case errors.Is(err, bulkhead.ErrFull):
 		return exchange.Problem{Type: exchange.BulkheadFull, RetryAfter: wait}
 	case !errors.As(err, &failure):

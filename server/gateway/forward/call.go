@@ -14,6 +14,7 @@ import (
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 	"github.com/gabion-io/gabion/server/gateway/service"
 	"github.com/gabion-io/gabion/server/gateway/upstream"
+	"github.com/gabion-io/gabion/shed"
 )
 
 // maxPayload bounds the body of a request that is kept to be sent again.
@@ -50,6 +51,8 @@ type call struct {
 	// What is held at the service that is being asked.
 	at       *target
 	began    gabion.Instant
+	shed     *shed.Shedder // nil: it holds nothing there
+	admitted gabion.Ticket
 	breaker  *breaker.Breaker // nil: no ticket is held
 	ticket   gabion.Ticket
 	bulkhead *bulkhead.Bulkhead // nil: no place is held
@@ -149,6 +152,15 @@ func (c *call) attend(t *target) {
 
 // admit passes the guards of the service.
 func (c *call) admit() error {
+	c.patience = patience{Context: c.context, deadline: c.deadline, priority: c.step.priority, tenant: c.x.Identity}
+	defer c.patience.stop()
+	if s := c.at.service.Shed(); s != nil {
+		admitted, err := s.Acquire(&c.patience, c.began)
+		if err != nil {
+			return c.refused(err)
+		}
+		c.shed, c.admitted = s, admitted
+	}
 	if b := c.at.service.Breaker(); b != nil {
 		ticket, err := b.Acquire(c.context, c.began)
 		if err != nil {
@@ -156,28 +168,22 @@ func (c *call) admit() error {
 		}
 		c.breaker, c.ticket = b, ticket
 	}
-	b := c.at.service.Bulkhead()
-	if b == nil {
-		return nil
-	}
-	ctx := c.context
-	if c.x.Identity != "" {
-		ctx = gabion.WithTenant(ctx, c.x.Identity)
-	}
-	if c.deadline != 0 {
-		c.patience = patience{Context: ctx, deadline: c.deadline}
-		defer c.patience.stop()
-		ctx = &c.patience
-	}
-	place, err := b.Acquire(ctx, c.began)
-	if err == nil {
+	if b := c.at.service.Bulkhead(); b != nil {
+		place, err := b.Acquire(&c.patience, c.began+c.admitted.Waited)
+		if err != nil {
+			return c.refused(err)
+		}
 		c.bulkhead, c.place = b, place
-		return nil
 	}
+	return nil
+}
+
+// refused is why a call could not start after it had waited: the refusal, or what ended the wait.
+func (c *call) refused(refusal error) error {
 	if over := c.over(gabion.Now()); over != nil {
-		return errors.Join(over, err)
+		return errors.Join(over, refusal)
 	}
-	return err
+	return refusal
 }
 
 // over says why nothing more is to be done, nil when something is.
@@ -196,10 +202,22 @@ func (c *call) settle(err error) {
 	now := gabion.Now()
 	c.settleLease(now)
 	c.settleBreaker(now, err)
+	waited := c.admitted.Waited
 	if c.bulkhead != nil {
-		c.bulkhead.Done(c.place, gabion.Result{Outcome: c.ended.Outcome, Err: err, Began: c.began + c.place.Waited, Ended: now})
+		waited += c.place.Waited
+		c.bulkhead.Done(c.place, gabion.Result{Outcome: c.ended.Outcome, Err: err, Began: c.began + waited, Ended: now})
 		c.bulkhead = nil
 	}
+	c.settleShed(now, err)
+}
+
+// settleShed tells the shedder. It has nothing to learn from a request that was sent nowhere.
+func (c *call) settleShed(now gabion.Instant, err error) {
+	if c.shed == nil {
+		return
+	}
+	c.shed.Done(c.admitted, gabion.Result{Outcome: c.ended.Outcome, Err: err, Began: c.began + c.admitted.Waited, Ended: now})
+	c.shed = nil
 }
 
 func (c *call) settleLease(now gabion.Instant) {

@@ -104,21 +104,33 @@ func shorter(a, b time.Duration) time.Duration {
 	return a
 }
 
-// patience is the context of a wait that ends at the call's deadline. It makes a timer only when there is a wait.
+// patience is the context of a wait that ends at the call's deadline, if there is one. It makes a timer only when there is a
+// wait, and knows whose call it is.
 type patience struct {
 	context.Context
 	deadline gabion.Instant
+	priority gabion.Priority
+	tenant   string
 	inner    context.Context
 	cancel   context.CancelFunc
 }
 
+// Caller implements [gabion.Caller].
+func (p *patience) Caller() (priority gabion.Priority, tenant string) { return p.priority, p.tenant }
+
 // Deadline implements context.Context.
 func (p *patience) Deadline() (time.Time, bool) {
+	if p.deadline == 0 {
+		return p.Context.Deadline()
+	}
 	return time.Now().Add(p.deadline - gabion.Now()), true
 }
 
 // Done implements context.Context.
 func (p *patience) Done() <-chan struct{} {
+	if p.deadline == 0 {
+		return p.Context.Done()
+	}
 	if p.inner == nil {
 		p.inner, p.cancel = context.WithTimeout(p.Context, p.deadline-gabion.Now())
 	}

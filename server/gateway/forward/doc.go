@@ -1,7 +1,7 @@
 // Package forward is the last step of an exchange: it sends the request to a service, as often as its policies allow,
 // and gives the client the answer, or what stands in for one.
 //
-//	breaker of the service → bulkhead → [ pick an endpoint → send → again? ] → fallback → answer
+//	shed → breaker of the service → bulkhead → [ pick an endpoint → fault → send, perhaps twice → again? ] → fallback → answer
 //
 // What is repeated: what retry.on lists, when the method is one of retry.methods, the request has an
 // Idempotency-Key, or not a byte of it was sent; and only when its body is still there. Bodies of a known length up to

@@ -14,6 +14,8 @@ type Config struct {
 	Target Target
 	// Timeout is the route's total time for an answer. It can only shorten the service's; 0: it does not.
 	Timeout time.Duration
+	// Priority is how long the route's requests are kept when not all can be served.
+	Priority gabion.Priority
 	// Fallback is what answers when the service cannot, in order.
 	Fallback []Fallback
 	// Observer is told of retries, of giving up and of fallbacks. Default: nobody is.
@@ -45,6 +47,7 @@ type Fallback struct {
 // step implements exchange.Step.
 type step struct {
 	timeout  time.Duration
+	priority gabion.Priority
 	primary  target
 	fallback []alternative
 	observer gabion.Observer
@@ -64,7 +67,7 @@ type alternative struct {
 
 // New makes the step. It fails when On holds a word that it does not know.
 func New(cfg Config) (exchange.Step, error) {
-	s := &step{timeout: cfg.Timeout, observer: cfg.Observer}
+	s := &step{timeout: cfg.Timeout, priority: cfg.Priority, observer: cfg.Observer}
 	var err error
 	if s.primary, err = newTarget(cfg.Target); err != nil {
 		return nil, err

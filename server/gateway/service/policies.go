@@ -13,6 +13,7 @@ import (
 	"github.com/gabion-io/gabion/retry"
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/shed"
 	"github.com/gabion-io/gabion/timeout"
 )
 
@@ -26,6 +27,7 @@ type policies struct {
 	places   int
 	timeout  *timeout.Timeout
 	hedge    *hedge.Hedge
+	shed     *shed.Shedder
 }
 
 // validate says what is impossible in the policies of a configuration, all of it.
@@ -36,6 +38,7 @@ func validate(cfg config.Service) error {
 		section("breaker", cfg.Breaker.Off, cfg.Breaker.Config.Config.Validate),
 		section("bulkhead", cfg.Bulkhead.Off, cfg.Bulkhead.Config.Validate),
 		section("hedge", cfg.Hedge.Off, cfg.Hedge.Config.Validate),
+		section("shed", cfg.Shed.Off, cfg.Shed.Config.Validate),
 	)
 }
 
@@ -79,12 +82,18 @@ func (s *Service) renewPolicies(cfg config.Service) error {
 	t.Observer, r.Observer, k.Observer, h.Observer = s.observer(), s.observer(), s.observer(), s.observer()
 	b.Observer = s.breakerObserver(event.Event{Service: s.name}, p.refused, nil)
 	p.budget, p.places = r.Budget != gabion.Off, cmp.Or(k.Concurrency, 100)
-	var errs [5]error
+	d := cfg.Shed.Config
+	d.Name, d.Observer = s.name, s.observer()
+	var errs [6]error
 	p.timeout, errs[0] = renew(old.timeout, cfg.Timeout.Off, t, timeout.New)
 	p.retry, errs[1] = renew(old.retry, cfg.Retry.Off, r, retry.New)
 	p.breaker, errs[2] = renew(old.breaker, cfg.Breaker.Off, b, breaker.New)
 	p.bulkhead, errs[3] = renew(old.bulkhead, cfg.Bulkhead.Off, k, bulkhead.New)
 	p.hedge, errs[4] = renew(old.hedge, cfg.Hedge.Off, h, hedge.New)
+	if p.timeout != nil {
+		d.Deadline = cmp.Or(d.Deadline, min(p.timeout.Total(), shed.MaxDeadline))
+	}
+	p.shed, errs[5] = renew(old.shed, cfg.Shed.Off || d.Mode == shed.ModeOff, d, shed.New)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gabion-io/gabion/retry"
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/gateway/probe"
+	"github.com/gabion-io/gabion/shed"
 	"github.com/gabion-io/gabion/timeout"
 )
 
@@ -120,6 +121,9 @@ func (s *Service) Retry() *retry.Retry { return s.policies.Load().retry }
 
 // Bulkhead bounds the requests at a time, nil when off.
 func (s *Service) Bulkhead() *bulkhead.Bulkhead { return s.policies.Load().bulkhead }
+
+// Shed decides which requests start when more come than can be answered in time, nil when off.
+func (s *Service) Shed() *shed.Shedder { return s.policies.Load().shed }
 
 // Hedge decides when requests are sent again beside themselves, nil when off.
 func (s *Service) Hedge() *hedge.Hedge { return s.policies.Load().hedge }

@@ -9,6 +9,7 @@ import (
 	"github.com/gabion-io/gabion/bulkhead"
 	"github.com/gabion-io/gabion/server/gateway/health"
 	"github.com/gabion-io/gabion/server/status"
+	"github.com/gabion-io/gabion/shed"
 )
 
 // Snapshot is the service as of now. Endpoints that were removed are in it until their last request has ended.
@@ -33,6 +34,9 @@ func (s *Service) Snapshot(now gabion.Instant) status.Service {
 	if b := p.bulkhead; b != nil {
 		all.Bulkhead = bulkheadStatus(b.Snapshot(), p.places)
 	}
+	if p.shed != nil {
+		all.Shed = shedStatus(p.shed.Snapshot())
+	}
 	if p.hedge != nil {
 		n := p.hedge.Snapshot(now)
 		all.Hedge = &status.Hedge{After: n.After.Seconds(), Left: n.Budget, Hedges: n.Hedges, Wins: n.Wins, Refused: n.OverBudget}
@@ -53,6 +57,19 @@ func bulkheadStatus(n bulkhead.Snapshot, places int) *status.Bulkhead {
 		Waited: n.Waited, Wait: n.Wait.Seconds(), Refused: n.Refused,
 		Reasons: map[string]uint64{
 			"full": n.Drops.Full, "wait": n.Drops.Wait, "deadline": n.Drops.Deadline, "gone": n.Drops.Gone, "displaced": n.Drops.Displaced,
+		},
+	}
+}
+
+func shedStatus(n shed.Snapshot) *status.Shed {
+	reasons := func(d shed.Drops) map[string]uint64 {
+		return map[string]uint64{"full": d.Full, "displaced": d.Displaced, "expired": d.Expired, "gone": d.Gone}
+	}
+	return &status.Shed{
+		Mode: n.Mode, Phase: n.Phase, InFlight: n.InFlight, Queued: n.Queued, Limit: n.Limit, Floor: n.Floor,
+		Target: n.Target.Seconds(), Usual: n.Usual.Seconds(), Brownout: n.Brownout, Waited: n.Waited, Wait: n.Wait.Seconds(),
+		Refused: map[string]map[string]uint64{
+			"critical": reasons(n.Critical), "normal": reasons(n.Normal), "sheddable": reasons(n.Sheddable),
 		},
 	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Packages are the folders whose types are sections of the file, relative to server/config.
-var Packages = []string{".", "../../breaker", "../../bulkhead", "../../hedge", "../../retry", "../../timeout"}
+var Packages = []string{".", "../../breaker", "../../bulkhead", "../../hedge", "../../retry", "../../shed", "../../timeout"}
 
 // Generate returns the Go source of the map of all comments, for the types in Packages below dir.
 func Generate(dir string) ([]byte, error) {
