@@ -189,3 +189,15 @@ func BenchmarkRefused(b *testing.B) {
 		}
 	})
 }
+
+func TestRatesAreReachedExactly(t *testing.T) {
+	for percent := 1; percent <= 100; percent++ {
+		for whole := 1; whole <= 200; whole++ {
+			for part := 1; part <= whole; part++ {
+				if want := part*100 >= percent*whole; reaches(part, whole, gabion.Share(percent)/100) != want {
+					t.Fatalf("%d of %d reaches %d %%: %v", part, whole, percent, !want)
+				}
+			}
+		}
+	}
+}
