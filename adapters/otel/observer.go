@@ -1,0 +1,176 @@
+package otel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/breaker"
+)
+
+// scope is the name of the instrumentation.
+const scope = "github.com/gabion-io/gabion/adapters/otel"
+
+// The attributes. Their values come from the configuration and from the words of policies.
+const (
+	attributePolicy  = attribute.Key("gabion.policy")
+	attributeName    = attribute.Key("gabion.name")
+	attributeKind    = attribute.Key("gabion.kind")
+	attributeReason  = attribute.Key("gabion.reason")
+	attributeOutcome = attribute.Key("gabion.outcome")
+	attributeState   = attribute.Key("gabion.state")
+	attributeMode    = attribute.Key("gabion.mode")
+)
+
+// Config is what an [Observer] is made of. The zero value of every field means its default.
+type Config struct {
+	// Meters gives the meter. Default: otel.GetMeterProvider().
+	Meters metric.MeterProvider
+}
+
+// Observer makes metrics of events. It is a [gabion.Observer], safe for concurrent use. Make it with [NewObserver].
+type Observer struct {
+	calls  metric.Float64Histogram
+	events metric.Int64Counter
+	state  metric.Int64Gauge
+	mode   metric.Int64Gauge
+	known  labels
+}
+
+// NewObserver makes an observer. It fails when the meter cannot make an instrument.
+func NewObserver(cfg Config) (*Observer, error) {
+	if cfg.Meters == nil {
+		cfg.Meters = otel.GetMeterProvider()
+	}
+	meter := cfg.Meters.Meter(scope)
+	o := &Observer{known: labels{known: map[label]options{}}}
+	var errs [4]error
+	o.calls, errs[0] = meter.Float64Histogram("gabion.call.duration", metric.WithUnit("s"),
+		metric.WithDescription("How long calls through a pipe took, with all tries and waits."),
+		// Those of the semantic conventions for the duration of HTTP requests.
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10))
+	o.events, errs[1] = meter.Int64Counter("gabion.policy.events", metric.WithUnit("{event}"),
+		metric.WithDescription("What policies did: refusals, retries, timeouts, changes of state."))
+	o.state, errs[2] = meter.Int64Gauge("gabion.breaker.state",
+		metric.WithDescription("1 for the state a breaker is in, 0 for those it was in."))
+	o.mode, errs[3] = meter.Int64Gauge("gabion.breaker.mode",
+		metric.WithDescription("1 for who decides about the calls of a breaker, 0 for who did."))
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("otel: %w", err)
+	}
+	return o, nil
+}
+
+// Observe implements [gabion.Observer].
+func (o *Observer) Observe(e gabion.Event) {
+	ctx := context.Background()
+	if e.Kind == gabion.EventCall {
+		l := o.known.of(label{kind: e.Kind, name: e.Name, word: e.Outcome.String()})
+		o.calls.Record(ctx, e.Took.Seconds(), l.record...)
+		return
+	}
+	o.events.Add(ctx, 1, o.known.of(label{kind: e.Kind, policy: e.Policy, name: e.Name, word: reasonOf(e)}).add...)
+	if e.Kind == gabion.EventState && e.Policy == "breaker" {
+		o.changed(ctx, e)
+	}
+}
+
+// changed shows a breaker that has changed its state, or whose mode was changed.
+func (o *Observer) changed(ctx context.Context, e gabion.Event) {
+	gauge, key := o.state, attributeState
+	for _, m := range []breaker.Mode{breaker.Automatic, breaker.ForcedOpen, breaker.ForcedClosed, breaker.Watching} {
+		if e.To == m.String() {
+			gauge, key = o.mode, attributeMode
+		}
+	}
+	name := attributeName.String(e.Name)
+	gauge.Record(ctx, 0, metric.WithAttributes(name, key.String(e.From)))
+	gauge.Record(ctx, 1, metric.WithAttributes(name, key.String(e.To)))
+}
+
+// reasonOf is one word of a small vocabulary that says why, or which.
+func reasonOf(e gabion.Event) string {
+	if e.Kind == gabion.EventState { // its Detail is text for people
+		return e.To
+	}
+	if e.Detail != "" || e.Kind != gabion.EventRefused {
+		return e.Detail
+	}
+	if refusal, ok := errors.AsType[*gabion.Error](e.Err); ok {
+		return word(refusal)
+	}
+	return ""
+}
+
+// word is the sentinel at the bottom of what a policy gives as its reason.
+func word(policy *gabion.Error) string {
+	reason := policy.Reason
+	for reason != nil {
+		next := errors.Unwrap(reason)
+		if inner, ok := reason.(*gabion.Error); ok { //nolint:errorlint // this very one, and then its reason alone
+			next = inner.Reason
+		}
+		if next == nil {
+			return reason.Error()
+		}
+		reason = next
+	}
+	return ""
+}
+
+// label is what tells the series of one instrument apart.
+type label struct {
+	kind         gabion.EventKind
+	policy, name string
+	word         string
+}
+
+// options are a label as OpenTelemetry takes it.
+type options struct {
+	add    []metric.AddOption
+	record []metric.RecordOption
+}
+
+// labels keeps the options of labels that were met before, because to make them costs more than to count.
+type labels struct {
+	mu    sync.RWMutex
+	known map[label]options
+}
+
+// maxLabels bounds what is kept, for policies that make up their names. It is as many series as OpenTelemetry itself keeps of an
+// instrument by default.
+const maxLabels = 2000
+
+func (l *labels) of(of label) options {
+	l.mu.RLock()
+	o, ok := l.known[of]
+	l.mu.RUnlock()
+	if ok {
+		return o
+	}
+	o = of.options()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.known) < maxLabels {
+		l.known[of] = o
+	}
+	return o
+}
+
+func (l label) options() options {
+	if l.kind == gabion.EventCall {
+		set := metric.WithAttributes(attributeName.String(l.name), attributeOutcome.String(l.word))
+		return options{record: []metric.RecordOption{set}}
+	}
+	all := []attribute.KeyValue{attributePolicy.String(l.policy), attributeName.String(l.name), attributeKind.String(string(l.kind))}
+	if l.word != "" {
+		all = append(all, attributeReason.String(l.word))
+	}
+	return options{add: []metric.AddOption{metric.WithAttributes(all...)}}
+}
