@@ -78,8 +78,8 @@ func NewHandler(cfg HandlerConfig, next http.Handler) (*Handler, error) {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client := r.Context()
-	s := &served{}
-	ctx, cancel := h.context(r, s)
+	answer := &recorder{ResponseWriter: w}
+	ctx, cancel := h.context(r, &answer.served)
 	defer cancel()
 	r = r.WithContext(ctx)
 	permit, err := h.admit(r)
@@ -87,7 +87,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.config.Refuse(w, r, err)
 		return
 	}
-	answer := &recorder{ResponseWriter: w, served: s}
 	returned := false
 	if permit != nil {
 		defer func() { permit.Done(answer.outcome(client, returned)) }()

@@ -175,8 +175,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 			t.Errorf("%s: %d %s, %v", name, w.Code, w.Body, err)
 		}
 		header := w.Header()
-		if header.Get("Content-Type") != "application/problem+json" || header.Get("Retry-After") != test.after ||
-			header.Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
+		if header.Get("Content-Type") != "application/problem+json" || header.Get("Retry-After") != test.after {
 			t.Errorf("%s: %v", name, header)
 		}
 		if seconds, err := strconv.ParseInt(test.after, 10, 64); err == nil && (p.After > seconds*1000 || p.After <= (seconds-1)*1000) {
@@ -258,7 +257,7 @@ func TestAPanicGivesBackAndGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	boom := errors.New("boom")
+	const boom = "boom"
 	h := guarded(t, func(http.ResponseWriter, *http.Request) { panic(boom) }, b)
 	for range 3 {
 		func() {

@@ -31,20 +31,27 @@ func milliseconds(left time.Duration) string {
 
 // timeoutOf is the time that a request allows.
 func timeoutOf(h http.Header) (time.Duration, bool) {
-	ms, err := strconv.ParseUint(h.Get(HeaderTimeout), 10, 63)
-	if err != nil || ms > uint64(maxTimeout/time.Millisecond) {
-		return 0, false
-	}
-	return time.Duration(ms) * time.Millisecond, true
+	ms, ok := number(h, HeaderTimeout, uint64(maxTimeout/time.Millisecond))
+	return time.Duration(ms) * time.Millisecond, ok
 }
 
 // attemptOf is the number of the try that a request says it is; 1 when it says nothing that makes sense.
 func attemptOf(h http.Header) int {
-	n, err := strconv.ParseUint(h.Get(HeaderAttempt), 10, 31)
-	if err != nil || n < 1 || n > maxAttempt {
-		return 1
+	n, _ := number(h, HeaderAttempt, maxAttempt)
+	return int(max(1, n))
+}
+
+// number is the value of a field that is a number, and at most so much.
+func number(h http.Header, name string, most uint64) (uint64, bool) {
+	values := h[name]
+	if len(values) == 0 || values[0] == "" { // nearly always, and an error of strconv costs memory
+		return 0, false
 	}
-	return int(n)
+	n, err := strconv.ParseUint(values[0], 10, 64)
+	if err != nil || n > most {
+		return 0, false
+	}
+	return n, true
 }
 
 // retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3), 0 when it does not. A date is compared with the

@@ -14,7 +14,7 @@ import (
 // recorder notes the status that a handler answers with.
 type recorder struct {
 	http.ResponseWriter
-	served *served
+	served served
 	status int // 0: nothing was written
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/breaker"
+	"github.com/gabion-io/gabion/bulkhead"
 	"github.com/gabion-io/gabion/ratelimit"
 )
 
@@ -65,25 +67,25 @@ func Refuse(w http.ResponseWriter, err error) {
 		body = strconv.AppendInt(body, roundUp(wait, time.Millisecond), 10)
 	}
 	body = append(body, "}\n"...)
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(p.status)
 	// Who has gone away needs no answer.
 	_, _ = w.Write(body)
 }
 
 func problemOf(err error) problem {
+	if e, ok := errors.AsType[*gabion.Error](err); ok {
+		err = e.Reason // without its cause, which is about another call
+		switch {
+		case errors.Is(err, breaker.ErrOpen):
+			return circuitOpen
+		case errors.Is(err, bulkhead.ErrFull):
+			return bulkheadFull
+		}
+	}
 	switch {
 	case errors.Is(err, ratelimit.ErrLimited):
 		return rateLimited
 	case errors.Is(err, gabion.ErrRejected):
-		if e, ok := errors.AsType[*gabion.Error](err); ok {
-			switch e.Policy {
-			case "breaker":
-				return circuitOpen
-			case "bulkhead":
-				return bulkheadFull
-			}
-		}
 		return overloaded
 	case errors.Is(err, context.DeadlineExceeded):
 		return tooLate
