@@ -15,7 +15,7 @@ import (
 )
 
 // The service of these tests takes 5 ms and an exponential part of 5 ms in the mean. Whoever called has given up after the
-// deadline, without telling anybody.
+// deadline of the shedder, without telling anybody.
 const (
 	deadline = 100 * time.Millisecond
 	usual    = 10 * time.Millisecond
@@ -59,6 +59,7 @@ func (a *answers) p99() time.Duration {
 type load struct {
 	t       *testing.T
 	pipe    *gabion.Pipe
+	patient time.Duration // how long whoever called waits for the answer
 	service *service
 	random  *rand.Rand
 	wg      sync.WaitGroup
@@ -70,7 +71,7 @@ type load struct {
 
 func newLoad(t *testing.T, s *Shedder, workers int) *load {
 	return &load{
-		t: t, pipe: pipeOf(t, s), service: newService(workers), random: rand.New(rand.NewPCG(1, 1)), answers: map[string]*answers{},
+		t: t, pipe: pipeOf(t, s), patient: s.config.Load().Deadline, service: newService(workers), random: rand.New(rand.NewPCG(1, 1)), answers: map[string]*answers{},
 		light: func() float64 { return 0 },
 	}
 }
@@ -130,7 +131,7 @@ func (l *load) call(c caller, phase string, work time.Duration, lot float64) {
 		l.t.Error(err)
 	default:
 		a.took = append(a.took, took)
-		if took <= deadline {
+		if took <= l.patient {
 			a.good++
 		}
 	}

@@ -93,7 +93,9 @@ func TestDoneWaitsForNoLock(t *testing.T) {
 			s.Done(mustAcquire(t, s), gabion.Result{Began: now, Ended: now + 50*ms})
 		}
 	}
+	end(1)
 	s.mu.Lock()
+	now += 50 * ms
 	end(63)
 	if n := s.parking.parked.Load(); n != 63 {
 		t.Errorf("%d are parked", n)

@@ -22,10 +22,15 @@ func TestDescribe(t *testing.T) {
 // What a refusal says, to the caller and to the observer.
 func TestRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var told []gabion.Event
 		s := mustNew(t, Config{
 			Name: "catalog", Concurrency: 1, Deadline: 200 * ms, MaxQueue: 1,
-			Observer: gabion.ObserverFunc(func(e gabion.Event) { told = append(told, e) }),
+			Observer: gabion.ObserverFunc(func(e gabion.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, e)
+			}),
 		})
 		mustAcquire(t, s)
 		waiting := queued(t, t.Context(), s)

@@ -285,7 +285,7 @@ func TestFailuresDoNotMakeTheLimitGrow(t *testing.T) {
 				l.run("", 2*time.Second, 2)
 				l.report("")
 				limit := s.Snapshot().Limit
-				for range 20 {
+				for range 200 {
 					var tickets []gabion.Ticket
 					for range s.Snapshot().Limit {
 						tickets = append(tickets, mustAcquire(t, s))

@@ -89,7 +89,7 @@ type window struct {
 func newLimit(deadline float64, now Instant) limit {
 	return limit{
 		deadline: deadline, most: math.Inf(1), value: firstLimit, spread: 2, target: backlog * deadline,
-		window: window{began: float64(now)}, every: probeFirst * deadline, quiet: true, idle: float64(now),
+		window: window{began: float64(now)}, every: probeFirst * deadline, quiet: true, idle: float64(now) - deadline,
 	}
 }
 
@@ -111,8 +111,12 @@ func (l *limit) completed(now Instant, s Sample) bool {
 		l.tail.add(latency / l.mean)
 	}
 	at, w := float64(now), &l.window
-	l.skipIdle(at, latency)
+	awoken := l.quiet && at-latency-l.idle > l.deadline/2
 	l.quiet, l.idle = s.inFlight() == 1, at
+	if awoken { // neither the idle time nor the time until the first call ends says how many can be done
+		l.window = window{began: at, limited: w.limited}
+		return false
+	}
 	if at < l.settled {
 		return false
 	}
@@ -133,14 +137,6 @@ func (l *limit) completed(now Instant, s Sample) bool {
 	}
 	l.update(at)
 	return true
-}
-
-// skipIdle takes out of the window, before a call that ended after latency, a long time when there was nothing to do. It says
-// nothing about the service.
-func (l *limit) skipIdle(now, latency float64) {
-	if gap := now - latency - l.idle; l.quiet && gap > l.deadline/2 {
-		l.window.began = min(l.window.began+gap, max(l.window.began, now-latency))
-	}
 }
 
 func (l *limit) windowSize() float64 {

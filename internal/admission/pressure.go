@@ -33,9 +33,7 @@ const (
 func (p *pressure) serve(now Instant) {
 	p.begin(now)
 	p.served++
-	if p.served+p.lost >= slotCalls || p.lost > 0 {
-		p.end(now)
-	}
+	p.end(now)
 }
 
 func (p *pressure) lose(now Instant, class int) {
@@ -47,7 +45,11 @@ func (p *pressure) lose(now Instant, class int) {
 	p.end(now)
 }
 
+// begin begins a slot if there is none. One that silence has followed ended before that.
 func (p *pressure) begin(now Instant) {
+	if p.served+p.lost > 0 && now-p.began > slotLongest {
+		p.turn(p.began + slotLongest)
+	}
 	if p.served+p.lost == 0 {
 		p.began = now
 	}
@@ -55,12 +57,15 @@ func (p *pressure) begin(now Instant) {
 
 // end ends the slot if it is long enough.
 func (p *pressure) end(now Instant) {
-	lasted := now - p.began
-	if lasted < slotShortest || p.served+p.lost < slotCalls && lasted < slotLongest {
-		return
+	if lasted := now - p.began; lasted >= slotLongest || lasted >= slotShortest && p.served+p.lost >= slotCalls {
+		p.turn(now)
 	}
+}
+
+// turn ends the slot.
+func (p *pressure) turn(now Instant) {
 	share := p.lost / max(p.served+p.lost, slotCalls)
-	level := p.at(now) + brownoutRise*share*min(lasted, slotLongest/4).Seconds()
+	level := p.at(now) + brownoutRise*share*min(now-p.began, slotLongest/4).Seconds()
 	p.level.Store(math.Float64bits(min(level, 1)))
 	p.turned.Store(int64(now))
 	p.served, p.lost = 0, 0

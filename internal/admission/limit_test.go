@@ -1,0 +1,193 @@
+package admission
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// bench is a service with so many workers, each of which takes the same time for every call, and first come first served. Calls come
+// at equal distances.
+type bench struct {
+	core    *Core
+	workers int
+	takes   time.Duration
+	useless bool // its answers are failures
+
+	now  Instant
+	ends []finish // in order
+	free []Instant
+}
+
+// finish is the end of a call.
+type finish struct{ at, began Instant }
+
+// run lets calls come for a while, so many times as the workers can do, and returns how many were answered within the deadline.
+func (b *bench) run(lasts time.Duration, times float64) (good int) {
+	every := time.Duration(float64(b.takes) / float64(b.workers) / times)
+	for end := b.now + lasts; b.now < end; b.now += every {
+		for len(b.ends) > 0 && b.ends[0].at <= b.now {
+			good += b.finish()
+		}
+		w := &Waiter{Class: 1, Owner: b.now}
+		switch b.core.Arrive(b.now, w.Class, w.Tenant) {
+		case Start:
+			b.start(b.now)
+		case Queue:
+			b.core.Push(b.now, w)
+		case Refuse:
+		}
+	}
+	return good
+}
+
+// start gives a call to the worker who is free first.
+func (b *bench) start(now Instant) {
+	if len(b.free) < b.workers {
+		b.free = append(b.free, 0)
+	}
+	i := 0
+	for j := range b.free {
+		if b.free[j] < b.free[i] {
+			i = j
+		}
+	}
+	b.free[i] = max(b.free[i], now) + b.takes
+	at := b.free[i]
+	place, _ := slices.BinarySearchFunc(b.ends, at, func(f finish, at Instant) int { return int(f.at - at) })
+	b.ends = slices.Insert(b.ends, place, finish{at, now})
+}
+
+func (b *bench) finish() (good int) {
+	f := b.ends[0]
+	b.ends = b.ends[1:]
+	if f.at-f.began <= b.core.config.Deadline {
+		good = 1
+	}
+	b.core.Complete(f.at, f.at-f.began, !b.useless)
+	for {
+		w, ok := b.core.Next(f.at)
+		if w == nil {
+			return good
+		}
+		if ok {
+			b.start(f.at)
+		}
+	}
+}
+
+// share is how much of what the workers can do was of use.
+func (b *bench) share(good int, of time.Duration) float64 {
+	return float64(good) / float64(b.workers) / (float64(of) / float64(b.takes))
+}
+
+// A cold limit of a service with a thousand workers reaches them within a few round trips.
+func TestSlowStart(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 1000, takes: 10 * ms}
+	b.run(150*ms, 2)
+	if s := b.core.State(); s.Limit < 1000 || s.Limit > 5000 {
+		t.Errorf("after 150 ms: %+v", s)
+	}
+	if share := b.share(b.run(200*ms, 2), 200*ms); share < 0.95 {
+		t.Errorf("%.2f of what could be done", share)
+	}
+}
+
+// The time of the service alone is above the target. A limit that only follows latency would go down to one; the floor that is found by
+// an experiment keeps the workers busy.
+func TestFloorHoldsWhereServiceTimeIsAboveTarget(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 50, takes: 5 * ms}
+	b.run(2*time.Second, 0.7)
+	b.takes = 45 * ms
+	b.run(3*time.Second, 2)
+	if share := b.share(b.run(10*time.Second, 2), 10*time.Second); share < 0.9 {
+		t.Errorf("%.2f of what could be done: %+v", share, b.core.State())
+	}
+	if s := b.core.State(); s.Floor < 40 || s.Floor > 120 || s.Limit < s.Floor || s.Target > 30*ms {
+		t.Errorf("%+v", s)
+	}
+	b.takes = 5 * ms
+	b.run(time.Second, 2)
+	if share := b.share(b.run(time.Second, 2), time.Second); share < 0.97 {
+		t.Errorf("%.2f of what could be done when it is fast again: %+v", share, b.core.State())
+	}
+}
+
+// The twin: without the floor and the judgement that finds it, it starves.
+func TestWithoutFloorItStarves(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 50, takes: 5 * ms}
+	b.run(2*time.Second, 0.7)
+	b.takes = 45 * ms
+	good := 0
+	for range 3000 {
+		b.core.limit.floor, b.core.limit.anchor = 0, level{}
+		good += b.run(ms, 2)
+	}
+	if share := b.share(good, 3*time.Second); share > 0.3 {
+		t.Errorf("%.2f of what could be done: %+v", share, b.core.State())
+	}
+}
+
+// A long time without calls says nothing: neither does the floor fade nor does the service look slow after it.
+func TestIdleTimeSaysNothing(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 50, takes: 5 * ms}
+	b.run(2*time.Second, 0.7)
+	b.takes = 45 * ms
+	b.run(5*time.Second, 2)
+	for len(b.ends) > 0 {
+		b.finish()
+	}
+	before := b.core.limit
+	b.now += 10 * time.Hour
+	b.run(time.Second, 2)
+	after := b.core.limit
+	if after.floor < 0.7*before.floor || after.value < 0.6*before.value || after.rate < 0.7*before.rate {
+		t.Errorf("floor %v, limit %v, rate %v became %v, %v, %v", before.floor, before.value, before.rate, after.floor, after.value, after.rate)
+	}
+}
+
+// Answers of no use come at once. They do not make the limit grow, as useful ones would, and are not how long calls take.
+func TestFailuresAtOnce(t *testing.T) {
+	for _, useless := range []bool{true, false} {
+		b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 10, takes: 20 * ms}
+		b.run(2*time.Second, 0.7)
+		b.run(2*time.Second, 2)
+		before := b.core.State()
+		b.useless, b.workers, b.takes, b.free = useless, 100, ms, nil
+		b.run(2*time.Second, 2)
+		after := b.core.State()
+		if grows := after.Limit > before.Limit+1; grows == useless {
+			t.Errorf("useless %v: the limit goes from %d to %d", useless, before.Limit, after.Limit)
+		}
+		if fast := after.Usual < before.Usual/2; fast == useless {
+			t.Errorf("useless %v: calls take %v, then %v", useless, before.Usual, after.Usual)
+		}
+	}
+}
+
+// What was being measured when the configuration changed is given up; what was learned stays.
+func TestConfigureGivesUpMeasurements(t *testing.T) {
+	c := New(Config{Deadline: 100 * ms}, 0)
+	l := &c.limit
+	l.mode, l.value, l.floor, l.mean, l.unqueued = probe, 130, 100, 2e7, 1e7
+	l.lower, l.anchor, l.judge = level{limit: 100}, level{limit: 150}, sums{n: 5}
+	c.Configure(time.Second, Config{Deadline: 100 * ms})
+	if l.mode != probe || l.judge.n != 5 {
+		t.Errorf("nothing changed, and it became %+v", l)
+	}
+	c.Configure(time.Second, Config{Deadline: 100 * ms, Most: 50})
+	if l.mode != normal || l.lower != (level{}) || l.anchor != (level{}) || l.judge != (sums{}) || l.settled != 1.02e9 {
+		t.Errorf("%+v", l)
+	}
+	if s := c.State(); s.Limit != 50 || s.Floor != 50 || s.Usual != 20*ms || s.Unqueued != 10*ms {
+		t.Errorf("%+v", s)
+	}
+	c.Configure(time.Second, Config{Deadline: 40 * ms, Known: 7})
+	if s := c.State(); s.Limit != 7 || s.Floor != 0 || s.Phase != "pool" || s.Target != 12*ms {
+		t.Errorf("%+v", s)
+	}
+	c.Configure(time.Second, Config{Deadline: 40 * ms})
+	if s := c.State(); s.Limit != 7 || s.Phase != "normal" || l.most < 1e9 {
+		t.Errorf("%+v", s)
+	}
+}
