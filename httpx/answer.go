@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/gabion-io/gabion"
 )
 
 // answer is what came of one try: an answer with the context that its body is read under, or why there is none.
@@ -18,8 +17,11 @@ type answer struct {
 	status *StatusError // it is not what the caller wants, but may be all that it gets
 	whole  bool         // the body has been read
 
-	cancel context.CancelCauseFunc // ends the context
-	unlink func() bool             // from the one that ends it
+	ctx    context.Context
+	cancel context.CancelCauseFunc // ends it
+	unlink func() bool             // it from the one that ends it
+	idle   time.Duration           // how long a read of the body may wait; 0: for ever
+	stalls *time.Timer             // it did
 }
 
 const (
@@ -60,7 +62,7 @@ func (a *answer) arrive(try, caller context.Context) error {
 		return nil
 	case a.err == nil && inTime:
 		a.unlink = context.AfterFunc(caller, func() { a.cancel(context.Cause(caller)) })
-		a.resp.Body = a.hold(a.resp.Body)
+		a.hold()
 		return nil
 	case a.err == nil:
 		a.err = context.Cause(try)
@@ -76,16 +78,36 @@ func (a *answer) arrive(try, caller context.Context) error {
 func (a *answer) upgraded() bool { return a.resp.StatusCode == http.StatusSwitchingProtocols }
 
 // hold makes the body let go of the context when it has been read or closed.
-func (a *answer) hold(b io.ReadCloser) io.ReadCloser {
-	if w, ok := b.(io.Writer); ok { // another protocol from here on
-		return duplex{body{b, a}, w}
+func (a *answer) hold() {
+	b := body{a.resp.Body, a}
+	a.resp.Body = b
+	if w, ok := b.ReadCloser.(io.Writer); ok { // another protocol from here on
+		a.resp.Body = duplex{b, w}
 	}
-	return body{b, a}
 }
 
 func (a *answer) release() {
 	a.unlink()
 	a.cancel(nil)
+}
+
+// wait starts the time that a read may wait.
+func (a *answer) wait() *time.Timer {
+	if a.stalls == nil {
+		a.stalls = time.AfterFunc(a.idle, func() { a.cancel(stalled(a.idle)) })
+	} else {
+		a.stalls.Reset(a.idle)
+	}
+	return a.stalls
+}
+
+// explain says why reading the body failed with err: not every base tells the cause of a context that has ended.
+func (a *answer) explain(err error) error {
+	cause := context.Cause(a.ctx)
+	if errors.Is(err, io.EOF) || cause == nil || errors.Is(cause, context.Canceled) || errors.Is(err, cause) {
+		return err
+	}
+	return marked(fmt.Errorf("%w: %w", cause, err))
 }
 
 // discard lets go of an answer that nobody wants. What is left of it is read, so that its connection can be used again.
@@ -110,8 +132,12 @@ type body struct {
 
 // Read implements io.Reader.
 func (b body) Read(p []byte) (int, error) {
+	if b.answer.idle > 0 {
+		defer b.answer.wait().Stop()
+	}
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
+		err = b.answer.explain(err)
 		b.answer.release()
 	}
 	return n, err
@@ -128,9 +154,4 @@ func (b body) Close() error {
 type duplex struct {
 	body
 	io.Writer
-}
-
-// refusal is the error of a try that was not made.
-func refusal(reason, cause error) error {
-	return &gabion.Error{Policy: "httpx", Reason: reason, Cause: cause}
 }

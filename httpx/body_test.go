@@ -2,18 +2,22 @@ package httpx_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
 	"github.com/gabion-io/gabion/httpx"
+	"github.com/gabion-io/gabion/timeout"
 )
 
 // source is a body that nobody knows the length of.
@@ -269,4 +273,78 @@ func TestAnswersWithoutABody(t *testing.T) {
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
+}
+
+// silent begins an answer and says no more.
+func silent(w http.ResponseWriter, r *http.Request) {
+	io.WriteString(w, "begin")
+	http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
+func TestABodyThatStalls(t *testing.T) {
+	noLeak(t)
+	one := serve(t, silent)
+	two, base := secure(t, silent)
+	torn := errors.New("torn")
+	for name, test := range map[string]struct {
+		cfg    httpx.TransportConfig
+		url    string
+		stream bool
+		ctx    func() context.Context
+		want   error
+	}{
+		"HTTP/1":                    {cfg: httpx.TransportConfig{BodyIdle: 50 * time.Millisecond}, url: one.URL, want: timeout.ErrExceeded},
+		"HTTP/2":                    {cfg: httpx.TransportConfig{BodyIdle: 50 * time.Millisecond, Base: base}, url: two.URL, want: timeout.ErrExceeded},
+		"the caller's time, HTTP/1": {url: one.URL, ctx: func() context.Context { return within(t, 50*time.Millisecond) }, want: context.DeadlineExceeded},
+		"the caller's time, HTTP/2": {
+			cfg: httpx.TransportConfig{Base: base}, url: two.URL,
+			ctx: func() context.Context { return within(t, 50*time.Millisecond) }, want: context.DeadlineExceeded,
+		},
+		"a stream, the negative twin": {
+			cfg: httpx.TransportConfig{BodyIdle: 50 * time.Millisecond}, url: one.URL, stream: true,
+			ctx: func() context.Context {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(500*time.Millisecond, func() { cancel(torn) })
+				return ctx
+			}, want: torn,
+		},
+	} {
+		req := request(t, http.MethodGet, test.url, nil)
+		if test.ctx != nil {
+			req = req.WithContext(test.ctx())
+		}
+		if test.stream {
+			req.Header.Set("Accept", "text/event-stream")
+		}
+		start := time.Now()
+		a := do(client(t, test.cfg), req)
+		n, ok := errors.AsType[net.Error](a.err)
+		if a.body != "begin" || !errors.Is(a.err, test.want) || (ok && n.Timeout()) != !test.stream || time.Since(start) > patience {
+			t.Errorf("%s: got %+v after %v", name, a, time.Since(start))
+		}
+	}
+}
+
+// Who is slow to read does not make the body stall.
+func TestABodyDoesNotStallWhileNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent context.Context
+		base := tripper(func(req *http.Request) (*http.Response, error) {
+			sent = req.Context()
+			b := io.NopCloser(iotest.OneByteReader(strings.NewReader("abc")))
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: b, Request: req}, nil
+		})
+		resp, err := client(t, httpx.TransportConfig{Base: base}).Do(request(t, http.MethodGet, "http://service.test/", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		for range 3 {
+			time.Sleep(time.Hour)
+			if n, err := resp.Body.Read(make([]byte, 10)); n != 1 || err != nil || sent.Err() != nil {
+				t.Fatalf("read %d, %v", n, err)
+			}
+		}
+	})
 }

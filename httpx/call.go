@@ -87,7 +87,10 @@ func (c *call) send(ctx context.Context, number int) (a *answer, unsent bool) {
 	// What is sent ends with the try until the head of the answer is there, and then with the request: the try ends as soon
 	// as it returns, when nobody has read the body yet.
 	sent, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	a = &answer{cancel: cancel}
+	a = &answer{ctx: sent, cancel: cancel}
+	if c.config.BodyIdle != gabion.Off && !isStream(c.req) {
+		a.idle = c.config.BodyIdle
+	}
 	a.unlink = context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	var reached func() (bool, bool)
 	if !c.repeatable {

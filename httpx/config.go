@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/breaker"
@@ -37,6 +38,9 @@ type TransportConfig struct {
 	// ReadAhead is how long the body of an answer may be, in bytes, to be read within the try: when it breaks off, that is
 	// a failure of the try. It counts for answers that say how long they are. It can be off. Default: 64 KiB.
 	ReadAhead int
+	// BodyIdle is how long a read of the body of an answer may wait for the next byte. That of a stream (text/event-stream,
+	// another protocol) may wait for ever. It can be off. Default: 5 min.
+	BodyIdle time.Duration
 	// Name names what is called, and Observer is told what the policies do, when there is no Pipe. Default: the host, nobody.
 	Name     string
 	Observer gabion.Observer
@@ -45,6 +49,7 @@ type TransportConfig struct {
 const (
 	defaultKeepBody  = 64 << 10
 	defaultReadAhead = 64 << 10
+	defaultBodyIdle  = 5 * time.Minute
 )
 
 // Validate returns all that is impossible in c, joined: each a *[gabion.FieldError].
@@ -60,6 +65,9 @@ func (c TransportConfig) Validate() error {
 	}
 	size("keep_body", c.KeepBody)
 	size("read_ahead", c.ReadAhead)
+	if c.BodyIdle < 0 && c.BodyIdle != gabion.Off {
+		refuse("body_idle", "is %v, must be positive or off", c.BodyIdle)
+	}
 	for _, status := range c.RetryStatus {
 		if status < 400 || status > 599 {
 			refuse("retry_status", "has %d, must be from 400 to 599", status)
@@ -95,6 +103,7 @@ func (c TransportConfig) withDefaults() TransportConfig {
 	}
 	c.KeepBody = cmp.Or(c.KeepBody, defaultKeepBody)
 	c.ReadAhead = cmp.Or(c.ReadAhead, defaultReadAhead)
+	c.BodyIdle = cmp.Or(c.BodyIdle, defaultBodyIdle)
 	return c
 }
 

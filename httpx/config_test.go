@@ -34,10 +34,10 @@ func TestTransportConfigIsChecked(t *testing.T) {
 		want string
 	}{
 		"zero":      {httpx.TransportConfig{}, ""},
-		"off":       {httpx.TransportConfig{KeepBody: gabion.Off, ReadAhead: gabion.Off}, ""},
+		"off":       {httpx.TransportConfig{KeepBody: gabion.Off, ReadAhead: gabion.Off, BodyIdle: gabion.Off}, ""},
 		"a pipe":    {httpx.TransportConfig{Pipe: pipe, Key: httpx.HostOf, RetryStatus: []int{429, 599}}, ""},
 		"no retry":  {httpx.TransportConfig{RetryStatus: []int{}}, ""},
-		"all wrong": {httpx.TransportConfig{KeepBody: -1, ReadAhead: -1, RetryStatus: []int{200, 600}, Key: httpx.HostOf}, "keep_body read_ahead retry_status retry_status key"},
+		"all wrong": {httpx.TransportConfig{KeepBody: -1, ReadAhead: -1, BodyIdle: -1, RetryStatus: []int{200, 600}, Key: httpx.HostOf}, "keep_body read_ahead body_idle retry_status retry_status key"},
 		"two pipes": {httpx.TransportConfig{Pipe: pipe, Name: "x", Observer: gabion.ObserverFunc(func(gabion.Event) {})}, "observer name"},
 	} {
 		if got := problems(t, test.cfg.Validate()); got != test.want {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/retry"
+	"github.com/gabion-io/gabion/timeout"
 )
 
 var (
@@ -61,6 +62,18 @@ func (e *sendError) Unwrap() error { return e.error }
 
 // Retryable says whether the request may be sent again.
 func (e *sendError) Retryable() bool { return e.again }
+
+// stalled is why the body of an answer is not read any more.
+func stalled(idle time.Duration) error {
+	return marked(&gabion.Error{
+		Policy: "httpx", Reason: fmt.Errorf("%w: nothing of the body came for %v", timeout.ErrExceeded, idle),
+	})
+}
+
+// refusal is the error of a try that was not made.
+func refusal(reason, cause error) error {
+	return &gabion.Error{Policy: "httpx", Reason: reason, Cause: cause}
+}
 
 // hopeless says whether another try would fail like this one.
 func hopeless(err error) bool {

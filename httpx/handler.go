@@ -99,7 +99,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) admit(r *http.Request) (*gabion.Permit, error) {
 	pipe := h.config.Pipe
 	if pipe == nil {
-		return nil, nil
+		return nil, r.Context().Err() // the time may have been over from the start
 	}
 	if h.config.Key != nil {
 		var err error

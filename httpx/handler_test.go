@@ -187,6 +187,17 @@ func TestRefusalsAreProblems(t *testing.T) {
 	}
 }
 
+func TestWhoseTimeIsOverIsNotServed(t *testing.T) {
+	for name, pipe := range map[string]*gabion.Pipe{"no pipe": nil, "a pipe": pipeOf(t, gabion.Config{}, &gate{})} {
+		h := handler(t, httpx.HandlerConfig{Pipe: pipe}, func(http.ResponseWriter, *http.Request) { t.Errorf("%s: served", name) })
+		req := request(t, http.MethodGet, serve(t, h).URL, nil)
+		req.Header.Set(httpx.HeaderTimeout, "0")
+		if a := do(plain(t), req); a.status != http.StatusGatewayTimeout {
+			t.Errorf("%s: got %+v", name, a)
+		}
+	}
+}
+
 func TestALimitForEachTenant(t *testing.T) {
 	limit, err := ratelimit.NewRequests(ratelimit.RequestsConfig{Rate: ratelimit.Rate{Count: 1, Per: time.Hour}, Key: gabion.TenantOf})
 	if err != nil {
