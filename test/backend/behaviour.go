@@ -35,6 +35,11 @@ type Behaviour struct {
 	Status int
 	// Work is how long it works on a request.
 	Work time.Duration
+	// Workers is how many requests it works on at once; further ones wait for their turn, first come first served.
+	// Default: no bound.
+	Workers int
+	// HangPath is a path whose requests hang, each at a worker, until their client goes away. Default: none.
+	HangPath string
 	// Health is the status of /healthz. Default: 200, whatever the mode.
 	Health int
 	// MaxRate is how many requests a second it can take; more are answered with 503. Default: no bound.

@@ -47,7 +47,8 @@ func run(commands io.Reader, acknowledged io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := &service{name: first.Name, journal: journal, changed: make(chan struct{}), behaviour: first.Behaviour}
+	s := &service{name: first.Name, journal: journal, changed: make(chan struct{})}
+	s.change(first.Behaviour)
 	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	go func() {
 		fmt.Fprintln(os.Stderr, "backend:", server.Serve(listener))
@@ -70,6 +71,7 @@ type service struct {
 	mu        sync.Mutex
 	behaviour Behaviour
 	changed   chan struct{} // closed with the next change
+	workers   chan struct{} // holds one for each request at work; nil: there is no bound
 	second    int64         // for MaxRate: the present second and how many requests it has seen
 	seen      int
 }
@@ -77,13 +79,19 @@ type service struct {
 func (s *service) change(next Behaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if next.Workers != s.behaviour.Workers {
+		s.workers = nil
+		if next.Workers > 0 {
+			s.workers = make(chan struct{}, next.Workers)
+		}
+	}
 	s.behaviour = next
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// now is how to behave for a request that comes now, and a channel that closes with the next change.
-func (s *service) now() (Behaviour, <-chan struct{}) {
+// now is how to behave for a request that comes now, a channel that closes with the next change, and who works.
+func (s *service) now() (Behaviour, <-chan struct{}, chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.behaviour
@@ -94,7 +102,7 @@ func (s *service) now() (Behaviour, <-chan struct{}) {
 	if b.MaxRate > 0 && s.seen > b.MaxRate {
 		b.Mode, b.Status, b.Work = Status, http.StatusServiceUnavailable, 0
 	}
-	return b, s.changed
+	return b, s.changed, s.workers
 }
 
 // ServeHTTP implements http.Handler.
@@ -108,8 +116,15 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(max(status, http.StatusOK))
 		return
 	}
-	b, changed := s.now()
+	b, changed, workers := s.now()
 	s.note(Arrival, r)
+	if workers != nil {
+		workers <- struct{}{} // whether the client still waits or not, as in most servers
+		defer func() { <-workers }()
+	}
+	if b.HangPath != "" && b.HangPath == r.URL.Path {
+		b.Mode = Hang
+	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		panic(http.ErrAbortHandler) // Half a request is none.
 	}
