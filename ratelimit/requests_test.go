@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,27 +11,52 @@ import (
 	"github.com/gabion-io/gabion"
 )
 
+// Sixteen goroutines read the clock and then ask, so that readings come late and in any order. No window of all that they
+// were granted has more than it may, and together they get 99 % of it. The twin is x/time/rate, in bench/traps.
 func TestTrap15RateIsExactUnderContention(t *testing.T) {
-	const goroutines, rate, burst = 16, 50_000, 1000
-	l := mustRequests(t, RequestsConfig{Rate: perSecond(rate), Burst: burst})
-	var clock, admitted atomic.Int64
-	clock.Store(int64(time.Hour))
-	var wg sync.WaitGroup
-	for range goroutines {
-		wg.Go(func() {
-			for range 20_000 { // each ask comes 1 µs after the one before, so the demand is 20 times the rate
-				now := gabion.Instant(clock.Add(1000))
-				if l.Take(now, "hot", 1).OK {
-					admitted.Add(1)
+	const goroutines, asks, burst = 16, 20_000, 1000
+	rate := Rate{50_000, time.Second}
+	for name, c := range map[string]struct {
+		limit *Requests
+		// ideal is what may be admitted in a time, at most.
+		ideal func(time.Duration) float64
+	}{
+		"bucket": {
+			mustRequests(t, RequestsConfig{Rate: rate, Burst: burst}),
+			func(d time.Duration) float64 { return burst + 50_000*d.Seconds() },
+		},
+		"sliding": {
+			mustRequests(t, RequestsConfig{Rate: Rate{burst, 20 * time.Millisecond}, Sliding: true}),
+			func(d time.Duration) float64 { return burst * (1 + math.Floor(d.Seconds()/.02)) },
+		},
+	} {
+		var clock atomic.Int64
+		clock.Store(int64(time.Hour))
+		admitted := make([][]time.Duration, goroutines)
+		var wg sync.WaitGroup
+		for g := range goroutines {
+			wg.Go(func() {
+				for range asks { // each comes 1 µs after the one before, so the demand is 20 times the rate
+					now := gabion.Instant(clock.Add(1000))
+					if c.limit.Take(now, "hot", 1).OK {
+						admitted[g] = append(admitted[g], now)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		all := slices.Sorted(slices.Values(slices.Concat(admitted...)))
+		elapsed := time.Duration(clock.Load()) - time.Hour - time.Microsecond // from the first reading to the last
+		if got, ideal := float64(len(all)), c.ideal(elapsed); got > ideal || got < 0.99*ideal {
+			t.Errorf("%s: admitted %.0f in %v, ideal %.0f", name, got, elapsed, ideal)
+		}
+		for first := 0; first < len(all); first += 7 {
+			for last := first + burst; last < len(all); last += 331 {
+				if n := last - first + 1; float64(n) > c.ideal(all[last]-all[first])+1e-6 {
+					t.Fatalf("%s: %d within %v", name, n, all[last]-all[first])
 				}
 			}
-		})
-	}
-	wg.Wait()
-	elapsed := time.Duration(clock.Load()) - time.Hour
-	ideal := burst + rate*elapsed.Seconds()
-	if got := float64(admitted.Load()); got > ideal || got < 0.99*ideal {
-		t.Errorf("admitted %.0f in %v, ideal %.0f", got, elapsed, ideal)
+		}
 	}
 }
 

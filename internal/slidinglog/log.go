@@ -8,7 +8,8 @@
 //   - what was taken counts for at most one part, 1/128 of the window, longer than it should. Who always asks gets at least
 //     128/129 of the limit in the long run, which is 99.2 %.
 //
-// Nothing here reads a clock. An instant before one that was seen already is a late reading: it counts as that one.
+// Nothing here reads a clock. Instants may come a little late, as those of goroutines that have read the clock and then waited
+// for a lock: then all that was taken in the window that ends at the late instant counts, and all that was taken since.
 package slidinglog
 
 import "time"
@@ -52,52 +53,67 @@ type run struct {
 
 // Log is what was taken lately. The zero Log is empty.
 type Log struct {
-	runs []run // ordered; those before first have ended
-	// first is where the runs begin that count, sum what they count together.
+	// runs are ordered by their instants. Those before first are over, and kept for a while for instants that come late.
+	runs  []run
 	first int
-	sum   int64
-	seen  time.Duration // the latest instant
+	sum   int64 // of the units of the others
 }
 
-// expire drops what the window that ends now does not hold.
+// maxLate is how late an instant may come for which the limit holds exactly.
+const maxLate = 100 * time.Millisecond
+
+// expire moves on to the window that ends now.
 func (l *Log) expire(r Rule, now time.Duration) {
-	now = max(now, l.seen)
-	l.seen = now
 	for l.first < len(l.runs) && l.runs[l.first].at+r.window <= now {
 		l.sum -= l.runs[l.first].units
 		l.first++
 	}
-	switch {
-	case l.first == len(l.runs):
-		l.runs, l.first = l.runs[:0], 0
-	case l.first > len(l.runs)/2:
-		l.runs, l.first = l.runs[:copy(l.runs, l.runs[l.first:])], 0
+	if l.first <= len(l.runs)/2 {
+		return
 	}
+	over, late := 0, min(maxLate, r.window/8)
+	for over < l.first && l.runs[over].at+r.window+late <= now {
+		over++
+	}
+	if over > len(l.runs)/2 {
+		l.runs, l.first = l.runs[:copy(l.runs, l.runs[over:])], l.first-over
+	}
+}
+
+// window returns the runs that count now, and their units: more than those from first on when now comes late.
+func (l *Log) window(r Rule, now time.Duration) (runs []run, sum int64) {
+	l.expire(r, now)
+	from, sum := l.first, l.sum
+	for from > 0 && l.runs[from-1].at+r.window > now {
+		from--
+		sum += l.runs[from].units
+	}
+	return l.runs[from:], sum
 }
 
 // Left is how many units can be taken now.
 func (l *Log) Left(r Rule, now time.Duration) int64 {
-	l.expire(r, now)
-	return max(0, r.limit-l.sum)
+	_, sum := l.window(r, now)
+	return max(0, r.limit-sum)
 }
 
 // Reset is how long it takes until nothing counts any more.
 func (l *Log) Reset(r Rule, now time.Duration) time.Duration {
-	l.expire(r, now)
-	if len(l.runs) == 0 {
+	runs, _ := l.window(r, now)
+	if len(runs) == 0 {
 		return 0
 	}
-	return l.runs[len(l.runs)-1].at + r.window - now
+	return runs[len(runs)-1].at + r.window - now
 }
 
 // Wait is how long to wait until so many units, not more than the limit, can be taken; 0 when they can be now. It is exact.
 func (l *Log) Wait(r Rule, now time.Duration, units int64) time.Duration {
-	l.expire(r, now)
-	excess := l.sum - (r.limit - units)
+	runs, sum := l.window(r, now)
+	excess := sum - (r.limit - units)
 	if excess <= 0 || units <= 0 {
 		return 0
 	}
-	for _, run := range l.runs[l.first:] {
+	for _, run := range runs {
 		if excess -= run.units; excess <= 0 {
 			return run.at + r.window - now
 		}
@@ -111,15 +127,17 @@ func (l *Log) Add(r Rule, now time.Duration, units int64) {
 		return
 	}
 	l.expire(r, now)
-	l.append(r, run{l.seen, units})
+	l.append(r, run{now, units})
 	l.sum += units
 }
 
-// append adds a run behind the others, or to the last one when both are in the same part of the window.
+// append adds a run behind the others, or to the last one when both are in the same part of the window. One that comes late
+// counts as if it came with the last.
 func (l *Log) append(r Rule, next run) {
-	if len(l.runs) > 0 {
-		last := &l.runs[len(l.runs)-1]
-		if next.at/r.cell == last.at/r.cell {
+	if n := len(l.runs); n > 0 {
+		last := &l.runs[n-1]
+		next.at = max(next.at, last.at)
+		if n > l.first && next.at/r.cell == last.at/r.cell {
 			last.at = next.at
 			last.units += next.units
 			return
@@ -132,7 +150,7 @@ func (l *Log) append(r Rule, next run) {
 // back that were taken first, so that no window gets too much for it.
 func (l *Log) Refund(r Rule, at time.Duration, units int64) {
 	l.expire(r, at)
-	if n := len(l.runs); n > 0 && l.runs[n-1].at == at {
+	if n := len(l.runs); n > l.first && l.runs[n-1].at == at {
 		units -= l.lower(n-1, units)
 		if l.runs[n-1].units == 0 {
 			l.runs = l.runs[:n-1]
