@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -40,7 +39,9 @@ type Observer struct {
 	events metric.Int64Counter
 	state  metric.Int64Gauge
 	mode   metric.Int64Gauge
-	known  labels
+
+	ended labels[ended, []metric.RecordOption]
+	told  labels[told, []metric.AddOption]
 }
 
 // NewObserver makes an observer. It fails when the meter cannot make an instrument.
@@ -49,7 +50,8 @@ func NewObserver(cfg Config) (*Observer, error) {
 		cfg.Meters = otel.GetMeterProvider()
 	}
 	meter := cfg.Meters.Meter(scope)
-	o := &Observer{known: labels{known: map[label]options{}}}
+	o := &Observer{}
+	o.ended.known, o.told.known = map[ended][]metric.RecordOption{}, map[told][]metric.AddOption{}
 	var errs [4]error
 	o.calls, errs[0] = meter.Float64Histogram("gabion.call.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long calls through a pipe took, with all tries and waits."),
@@ -71,11 +73,10 @@ func NewObserver(cfg Config) (*Observer, error) {
 func (o *Observer) Observe(e gabion.Event) {
 	ctx := context.Background()
 	if e.Kind == gabion.EventCall {
-		l := o.known.of(label{kind: e.Kind, name: e.Name, word: e.Outcome.String()})
-		o.calls.Record(ctx, e.Took.Seconds(), l.record...)
+		o.calls.Record(ctx, e.Took.Seconds(), o.ended.of(ended{e.Name, e.Outcome})...)
 		return
 	}
-	o.events.Add(ctx, 1, o.known.of(label{kind: e.Kind, policy: e.Policy, name: e.Name, word: reasonOf(e)}).add...)
+	o.events.Add(ctx, 1, o.told.of(told{e.Kind, e.Policy, e.Name, reasonOf(e)})...)
 	if e.Kind == gabion.EventState && e.Policy == "breaker" {
 		o.changed(ctx, e)
 	}
@@ -122,55 +123,4 @@ func word(policy *gabion.Error) string {
 		reason = next
 	}
 	return ""
-}
-
-// label is what tells the series of one instrument apart.
-type label struct {
-	kind         gabion.EventKind
-	policy, name string
-	word         string
-}
-
-// options are a label as OpenTelemetry takes it.
-type options struct {
-	add    []metric.AddOption
-	record []metric.RecordOption
-}
-
-// labels keeps the options of labels that were met before, because to make them costs more than to count.
-type labels struct {
-	mu    sync.RWMutex
-	known map[label]options
-}
-
-// maxLabels bounds what is kept, for policies that make up their names. It is as many series as OpenTelemetry itself keeps of an
-// instrument by default.
-const maxLabels = 2000
-
-func (l *labels) of(of label) options {
-	l.mu.RLock()
-	o, ok := l.known[of]
-	l.mu.RUnlock()
-	if ok {
-		return o
-	}
-	o = of.options()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.known) < maxLabels {
-		l.known[of] = o
-	}
-	return o
-}
-
-func (l label) options() options {
-	if l.kind == gabion.EventCall {
-		set := metric.WithAttributes(attributeName.String(l.name), attributeOutcome.String(l.word))
-		return options{record: []metric.RecordOption{set}}
-	}
-	all := []attribute.KeyValue{attributePolicy.String(l.policy), attributeName.String(l.name), attributeKind.String(string(l.kind))}
-	if l.word != "" {
-		all = append(all, attributeReason.String(l.word))
-	}
-	return options{add: []metric.AddOption{metric.WithAttributes(all...)}}
 }

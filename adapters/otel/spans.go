@@ -62,7 +62,7 @@ func (w writer) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 		return gabion.Verdict{}
 	}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
-		all := told(a)
+		all := end(a)
 		if w.event == eventAttempt {
 			all = append(all, attribute.Int("gabion.attempt", number))
 		}
@@ -71,8 +71,8 @@ func (w writer) After(ctx context.Context, a gabion.Attempt) gabion.Verdict {
 	return gabion.Verdict{}
 }
 
-// told is what is known of how a run ended.
-func told(a gabion.Attempt) []attribute.KeyValue {
+// end is what is known of how a run ended.
+func end(a gabion.Attempt) []attribute.KeyValue {
 	all := []attribute.KeyValue{
 		attributeOutcome.String(a.Outcome.String()),
 		attribute.Float64("gabion.took", a.Took.Round(time.Microsecond).Seconds()),
