@@ -18,10 +18,9 @@ func (sh *shard) room(now gabion.Instant, key string) bool {
 	if _, named := sh.settings.overrides[key]; named {
 		return true
 	}
-	for range 2 { // one makes room; the other shrinks the store after MaxKeys was lowered
-		if sh.forget(now) && keys.Add(-1) <= most {
-			return true
-		}
+	// One makes room; the other shrinks the store after MaxKeys was lowered.
+	if sh.forget(now) && (keys.Add(-1) <= most || sh.forget(now) && keys.Add(-1) <= most) {
+		return true
 	}
 	keys.Add(-1)
 	return false
