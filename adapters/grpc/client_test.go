@@ -303,6 +303,33 @@ func TestFallbackAnswers(t *testing.T) {
 	}
 }
 
+// The message may hold something before, and need not be one of protobuf.
+func TestFallbackFillsTheMessage(t *testing.T) {
+	t.Parallel()
+	type plain struct{ a, b int }
+	conn := connect(t, nobody(t))
+	fail := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+		return status.Error(codes.Unavailable, "down")
+	}
+	call := func(reply, spare any) {
+		p := pipe(must(fallback.New(fallback.Config{}, fallback.Value("spare", spare))))
+		client := must(gabiongrpc.NewClient(gabiongrpc.ClientConfig{Pipe: p}))
+		if err := client.Unary(within(t), "/a/b", nil, reply, conn, fail); err != nil {
+			t.Error(err)
+		}
+	}
+	message := &pb.SimpleResponse{Username: "old", Hostname: "old"}
+	call(message, &pb.SimpleResponse{Username: "spare"})
+	if message.GetUsername() != "spare" || message.GetHostname() != "" {
+		t.Errorf("got %v", message)
+	}
+	other := &plain{1, 2}
+	call(other, &plain{3, 0})
+	if *other != (plain{3, 0}) {
+		t.Errorf("got %v", *other)
+	}
+}
+
 func TestOneBadTargetDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	cfg := func(key func(string, string) string) gabiongrpc.ClientConfig {
