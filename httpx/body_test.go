@@ -149,11 +149,16 @@ func TestABodyThatCannotBeReadIsNoFailureOfTheService(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 	}
+	req := put(t, s.URL, iotest.ErrReader(torn))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(iotest.ErrReader(torn)), nil }
+	if a := do(c, req); !errors.Is(a.err, httpx.ErrBody) || !errors.Is(a.err, torn) {
+		t.Errorf("made anew: got %+v", a)
+	}
 	if n := again.Snapshot(gabion.Now()).Retries; n != 0 || b.State() != breaker.Closed {
 		t.Errorf("%d retries, and the breaker is %v", n, b.State())
 	}
 	h := scripted(says(http.StatusServiceUnavailable, ""))
-	req := put(t, serve(t, h.ServeHTTP).URL, strings.NewReader("x"))
+	req = put(t, serve(t, h.ServeHTTP).URL, strings.NewReader("x"))
 	req.GetBody = func() (io.ReadCloser, error) { return nil, torn }
 	if a := do(clientOf(t, httpx.TransportConfig{}, retries(t)), req); !errors.Is(a.err, torn) || h.calls.Load() != 1 {
 		t.Errorf("without GetBody: got %+v after %d calls", a, h.calls.Load())

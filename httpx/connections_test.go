@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -104,6 +105,30 @@ func TestDroppedConnectionsAreNotUsedAgain(t *testing.T) {
 	eventually(t, "it is closed after that", func() bool { return l.open.Load() == 0 })
 	if a := get(t, c, s.URL); a.body != "begin end" || l.came.Load() != 2 {
 		t.Errorf("got %+v over %d connections", a, l.came.Load())
+	}
+}
+
+// A request that is on its way to a connection when they are dropped does not leave one behind.
+func TestAConnectionThatIsMadeWhileTheyAreDroppedIsNotKept(t *testing.T) {
+	noLeak(t)
+	var l ledger
+	s := serve(t, says(200, "well"), l.watch)
+	var connections *httpx.Connections
+	connections = httpx.NewConnections(&http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		connections.Drop(address)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}})
+	if a := get(t, &http.Client{Transport: connections}, s.URL); a.body != "well" || l.came.Load() != 1 {
+		t.Errorf("got %+v over %d connections", a, l.came.Load())
+	}
+	eventually(t, "it is closed", func() bool { return l.open.Load() == 0 })
+}
+
+func TestARequestToNowhere(t *testing.T) {
+	body := &source{Reader: strings.NewReader("x")}
+	req := &http.Request{Method: http.MethodPost, Body: body}
+	if resp, err := httpx.NewConnections(nil).RoundTrip(req); err == nil || resp != nil || !body.closed.Load() {
+		t.Errorf("got %v, %v", resp, err)
 	}
 }
 

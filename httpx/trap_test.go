@@ -93,22 +93,27 @@ func TestTrap27WhatDoesNotEndIsNotReadToTheEnd(t *testing.T) {
 }
 
 func TestTrap27TheBodyIsReadAfterTheTry(t *testing.T) {
-	for good, c := range clients(t, limits(t, timeout.Config{Attempt: time.Minute})) {
+	for good, c := range clients(t, limits(t, timeout.Config{Attempt: patience / 2})) {
 		rest := make(chan struct{})
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "begin ")
 			http.NewResponseController(w).Flush()
-			<-rest
-			io.WriteString(w, "end")
+			select {
+			case <-rest:
+				io.WriteString(w, "end")
+			case <-r.Context().Done():
+			}
 		})
-		resp, err := c.Do(request(t, http.MethodGet, s.URL, nil))
-		close(rest)
+		resp, err := c.Do(request(t, http.MethodGet, s.URL, nil).WithContext(within(t, patience)))
 		if err != nil {
 			t.Fatal(err)
 		}
+		if good {
+			close(rest)
+		}
 		b, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if (string(b) == "begin end" && err == nil) != good {
+		if good && (string(b) != "begin end" || err != nil) || !good && !errors.Is(err, context.Canceled) {
 			t.Errorf("Transport %v: got %q, %v", good, b, err)
 		}
 	}

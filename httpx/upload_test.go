@@ -145,6 +145,43 @@ func TestAnUploadIsClosedWhenItsLastTryIs(t *testing.T) {
 	}
 }
 
+func TestARequestWithoutHeaders(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
+		transport, err := NewTransport(TransportConfig{Base: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: http.NoBody, Header: r.Header}, nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(&http.Request{URL: &url.URL{Scheme: "http", Host: "service.test"}})
+		if err != nil || resp.StatusCode != status || resp.Header.Get(HeaderAttempt) != "1" {
+			t.Errorf("got %+v, %v", resp, err)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// An answer that comes when the call is over is let go.
+func TestAnAnswerThatComesAfterTheCall(t *testing.T) {
+	b := &dribble{random: rand.New(rand.NewPCG(1, 1))}
+	cfg := TransportConfig{}.withDefaults()
+	req := (&http.Request{URL: &url.URL{Scheme: "http", Host: "service.test"}}).WithContext(t.Context())
+	c := &call{config: &cfg, req: req, upload: newUpload(req, 0), repeatable: true}
+	cfg.Base = roundTrip(func(*http.Request) (*http.Response, error) {
+		c.end()
+		return &http.Response{StatusCode: http.StatusOK, Body: b, ContentLength: -1}, nil
+	})
+	if resp, err := c.try(t.Context()); !errors.Is(err, errOver) || resp != nil || b.closes != 1 {
+		t.Errorf("got %v, %v; closed %d times", resp, err, b.closes)
+	}
+	if _, err := c.try(t.Context()); !errors.Is(err, errOver) || b.closes != 1 {
+		t.Errorf("another try: %v", err)
+	}
+}
+
 func TestHostOf(t *testing.T) {
 	for raw, want := range map[string]string{
 		"http://Service.Test/x":         "service.test:80",
