@@ -6,30 +6,33 @@ import (
 	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/gabion-io/gabion"
 )
 
-func benchmarkKeys(n int) []string {
-	keys := make([]string, n)
+// benchmarkKeys are n keys and the bytes of their texts.
+func benchmarkKeys(n int) (keys []string, texts uint64) {
+	keys = make([]string, n)
 	for i := range keys {
 		keys[i] = "user-" + strconv.Itoa(i)
+		texts += uint64(len(keys[i]))
 	}
-	return keys
+	return keys, texts
 }
 
-// BenchmarkTake asks for random ones of many keys. bytes/key is the heap for each remembered key, its text included.
+// BenchmarkTake asks for random ones of many keys. bytes/key is the heap for each remembered key beside its text.
 func BenchmarkTake(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		b.Run(strconv.Itoa(n)+"_keys", func(b *testing.B) {
-			keys := benchmarkKeys(n)
+			keys, texts := benchmarkKeys(n)
 			before := heap()
 			l := mustRequests(b, RequestsConfig{Rate: perSecond(10), MaxKeys: n})
 			now := time.Hour
 			for _, key := range keys {
 				l.Take(now, key, 1)
 			}
-			perKey := float64(heap()-before) / float64(n)
+			perKey := float64(heap()-before-texts) / float64(n)
 			b.ReportAllocs()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
@@ -59,13 +62,35 @@ func BenchmarkMadeUpKeys(b *testing.B) {
 
 func BenchmarkBeginSettle(b *testing.B) {
 	l := mustServerTime(b, ServerTimeConfig{Quota: Quota{time.Hour, time.Hour}})
-	keys := benchmarkKeys(1000)
+	keys, _ := benchmarkKeys(1000)
 	now := time.Hour
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		now += time.Millisecond
 		charge, _ := l.Begin(now, keys[i%len(keys)])
 		charge.Settle(now+time.Millisecond, time.Millisecond)
+	}
+}
+
+// As the index has just grown: that is when it takes most.
+func TestMemoryOfAKey(t *testing.T) {
+	const n = 200_000
+	keys, texts := benchmarkKeys(n)
+	before := heap()
+	l := mustRequests(t, RequestsConfig{Rate: perSecond(10), MaxKeys: n})
+	for _, key := range keys {
+		l.Take(time.Hour, key, 1)
+	}
+	perKey := float64(heap()-before-texts) / n
+	if s := l.Snapshot(); perKey > 56 || s.Keys != n || s.Overflowed != 0 {
+		t.Errorf("%.1f bytes a key beside its text; %+v", perKey, s)
+	}
+}
+
+// What [Usage] needs is in the bucket, so that a bucket has no pointers and takes 32 bytes.
+func TestBucketIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(bucket{}); size != 32 {
+		t.Errorf("%d bytes", size)
 	}
 }
 

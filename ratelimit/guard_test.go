@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -85,11 +86,17 @@ func TestTrap21RefusalFurtherInGivesBack(t *testing.T) {
 }
 
 func TestTrap07PlaceReturnsAfterPanic(t *testing.T) {
-	for name, fail := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
+	for name, fail := range map[string]func(){
+		"panic": func() { panic("boom") }, "Goexit": runtime.Goexit,
+		"panic in a composite": func() { panic("boom") }, "Goexit in a composite": runtime.Goexit,
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := mustServerTime(t, ServerTimeConfig{Quota: Quota{10 * time.Second, time.Hour}, Concurrency: 1})
 				pipe := pipeOf(t, l)
+				if strings.HasSuffix(name, "composite") {
+					pipe = pipeOf(t, mustComposite(t, l, sliding(t, perSecond(2))))
+				}
 				for range 2 {
 					done := make(chan struct{})
 					go func() {

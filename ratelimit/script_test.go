@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/script"
 )
 
@@ -24,6 +26,7 @@ type scripted struct {
 	t        *testing.T
 	requests *Requests
 	time     *ServerTime
+	all      *Composite
 	charges  map[string]Charge
 }
 
@@ -32,12 +35,13 @@ func (s *scripted) answer(c script.Command) string {
 	switch c.Name {
 	case "requests", "server_time", "update":
 		return s.configure(c)
+	case "composite":
+		s.compose(c)
+		return ""
+	case "all":
+		return s.askAll(c, at)
 	case "take":
-		cost := 1
-		if c.Keys["cost"] != "" {
-			cost = s.number(c, "cost")
-		}
-		return describe(s.requests.Take(at, c.Args[0], cost))
+		return describe(s.requests.Take(at, c.Args[0], s.cost(c)))
 	case "refund":
 		s.requests.Refund(at, c.Args[0], s.number(c, "cost"))
 		return ""
@@ -65,6 +69,43 @@ func (s *scripted) answer(c script.Command) string {
 	return ""
 }
 
+// cost is what a call costs, 1 where nothing is said.
+func (s *scripted) cost(c script.Command) int {
+	if c.Keys["cost"] == "" {
+		return 1
+	}
+	return s.number(c, "cost")
+}
+
+// compose makes a composite of sliding windows, each with its rate.
+func (s *scripted) compose(c script.Command) {
+	var cfg CompositeConfig
+	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
+		cfg.Limits = append(cfg.Limits, mustRequests(s.t, RequestsConfig{Name: name, Rate: s.rate(c.Keys[name]), Sliding: true}))
+	}
+	all, err := NewComposite(cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.all = all
+}
+
+func (s *scripted) askAll(c script.Command, at time.Duration) string {
+	ticket, err := s.all.Acquire(WithCost(WithKey(s.t.Context(), c.Args[0]), s.cost(c)), at)
+	if e, ok := errors.AsType[*gabion.Error](err); ok {
+		if e.Until == 0 {
+			return "refused by " + e.Name + " for ever"
+		}
+		return "refused by " + e.Name + " until " + e.Until.String()
+	}
+	result := gabion.Result{Began: at, Ended: at}
+	if c.Keys["never_ran"] != "" {
+		result = never(at)
+	}
+	s.all.Done(ticket, result)
+	return "ok"
+}
+
 func (s *scripted) configure(c script.Command) (answer string) {
 	var err error
 	switch {
@@ -84,7 +125,7 @@ func (s *scripted) configure(c script.Command) (answer string) {
 }
 
 func (s *scripted) requestsConfig(c script.Command) RequestsConfig {
-	cfg := RequestsConfig{Rate: s.rate(c.Keys["rate"]), Burst: s.number(c, "burst"), MaxKeys: s.number(c, "max_keys"), Overrides: map[string]RequestsValues{}}
+	cfg := RequestsConfig{Rate: s.rate(c.Keys["rate"]), Burst: s.number(c, "burst"), MaxKeys: s.number(c, "max_keys"), Sliding: c.Keys["sliding"] != "", Overrides: map[string]RequestsValues{}}
 	for _, key := range slices.Sorted(maps.Keys(c.Keys)) {
 		kind, name, _ := strings.Cut(key, ":")
 		v := strings.Split(c.Keys[key], ":")
