@@ -109,3 +109,26 @@ func TestDoneWaitsForNoLock(t *testing.T) {
 		t.Errorf("learned %v", usual)
 	}
 }
+
+// While somebody waits, nothing is parked: a place that gets free would be forgotten.
+func TestDoneWaitsForTheLockWhenSomebodyWaits(t *testing.T) {
+	s := mustNew(t, Config{Concurrency: 1, Deadline: MaxDeadline})
+	ticket, now := mustAcquire(t, s), gabion.Now()
+	w, _, _ := s.lineUp(t.Context(), now)
+	s.mu.Lock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Done(ticket, gabion.Result{Began: now, Ended: now + 5*ms})
+	}()
+	for range 1000 {
+		runtime.Gosched() // so that it gets to the lock, most often
+	}
+	s.mu.Unlock()
+	<-ended
+	select {
+	case <-w.decided:
+	default:
+		t.Error("the place is free, and the call waits")
+	}
+}

@@ -67,10 +67,12 @@ func TestTrap07PlaceReturnsAfterPanicAndGoexit(t *testing.T) {
 func TestTrap20And21PlaceReturnsWithoutAnOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mustNew(t, Config{Concurrency: 1})
-		for _, r := range []gabion.Result{{}, {Outcome: gabion.Ignored}, {Outcome: gabion.Ignored, Began: 5, Ended: 10}, {Outcome: gabion.Failure}} {
+		began := gabion.Now()
+		for _, r := range []gabion.Result{{}, {Outcome: gabion.Ignored}, {Outcome: gabion.Ignored, Began: began}, {Outcome: gabion.Failure}} {
 			for range 40 {
 				ticket := mustAcquire(t, s)
 				waiting := queued(t, t.Context(), s)
+				r.Ended = gabion.Now()
 				s.Done(ticket, r)
 				if err := <-waiting; err != nil {
 					t.Fatal(err)
@@ -153,6 +155,20 @@ func TestTrap23WhoRunsAndWaitsSurvivesReconfiguration(t *testing.T) {
 		}
 		if now := s.Snapshot(); now.InFlight != 0 || now.Queued != 0 || now.Mode != ModeOff {
 			t.Errorf("%+v", now)
+		}
+	})
+}
+
+// What is off learns nothing.
+func TestOffLearnsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mustNew(t, Config{Mode: ModeOff})
+		before := s.Snapshot()
+		l := newLoad(t, s, 10)
+		l.run("", time.Second, 2)
+		l.report("")
+		if now := s.Snapshot(); now != before {
+			t.Errorf("was %+v\nand is %+v", before, now)
 		}
 	})
 }

@@ -29,7 +29,10 @@ func TestKnownConcurrency(t *testing.T) {
 		t.Errorf("%+v starts, but there is no place", w)
 	}
 	c.Release()
-	if w, ok := c.Next(time.Second); ok || w == nil || w.Owner != 3 {
+	if w, ok := c.Next(90 * ms); ok || w == nil || w.Owner != 3 {
 		t.Errorf("next is %+v (%v), want the second that waits, for too long", w, ok)
+	}
+	if c.pressure.lost != 2 {
+		t.Errorf("counts %v as lost, want the refused one and the one that waited for too long", c.pressure.lost)
 	}
 }

@@ -191,3 +191,16 @@ func TestConfigureGivesUpMeasurements(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Little's law sees the calls that have not ended: those that have were quick, but few end for how many are in flight.
+func TestCallsThatHaveNotEndedCount(t *testing.T) {
+	l := newLimit(float64(100*ms), 0)
+	l.mode, l.value, l.mean = normal, 100, 1e6
+	for i := range 200 {
+		l.window.limited = true
+		l.completed(Instant(i)*ms, sampleOf(ms, 100, true, true))
+	}
+	if l.value > 70 {
+		t.Errorf("one of a hundred calls ends in a millisecond, after a millisecond: the limit is %v", l.value)
+	}
+}
