@@ -52,6 +52,7 @@ func (c *Client) Unary(ctx context.Context, method string, req, reply any, cc *g
 		return nil, c.failed(cc, method, err, to.Addr != nil, trailer)
 	})
 	if err != nil {
+		tellCaller(ctx, err)
 		return withStatus(ctx, err)
 	}
 	return fill(reply, value)

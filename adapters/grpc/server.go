@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"context"
+	"sync/atomic"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -64,7 +65,8 @@ func (s *serverStream) Context() context.Context { return s.ctx }
 
 // admitted runs a handler that the guards admit. tell adds to the trailer of the answer.
 func (s *Server) admitted(ctx context.Context, pipe *gabion.Pipe, method string, tell func(metadata.MD) error, handle func(context.Context) error) error {
-	ctx = s.described(ctx, method)
+	answer := &served{}
+	ctx = context.WithValue(s.described(ctx, method), servedKey{}, answer)
 	pipe, err := pipeFor(pipe, s.config.Key != nil, func() string { return s.config.Key(ctx, method) })
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
@@ -82,11 +84,23 @@ func (s *Server) admitted(ctx context.Context, pipe *gabion.Pipe, method string,
 	err = handle(ctx)
 	returned = true
 	permit.Done(outcome(ctx, err), err)
-	if err != nil && spent(err) {
+	if err != nil && (answer.gaveUp.Load() || spent(err)) {
 		// It fails when the handler has ended the stream of the answer itself; then the caller does not learn of it.
 		_ = tell(metadata.Pairs(metadataPushback, "-1"))
 	}
 	return err
+}
+
+// served is in the context of a handler, where the calls that it makes leave word for its caller.
+type served struct{ gaveUp atomic.Bool }
+
+type servedKey struct{}
+
+// tellCaller notes that a call was retried in vain, in case that the handler that made it fails with an error of its own.
+func tellCaller(ctx context.Context, err error) {
+	if s, ok := ctx.Value(servedKey{}).(*served); ok && spent(err) {
+		s.gaveUp.Store(true)
+	}
 }
 
 // described puts what is known of a call into its context.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/gabion-io/gabion"
@@ -147,56 +148,39 @@ func TestTrap05CancelledByTheCallerIsNoFailure(t *testing.T) {
 // Three layers, each of which makes three tries.
 func TestTrap13RetriesOfLayersDoNotMultiply(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name  string
-		apart bool // the layers do not tell each other
-		want  int
-	}{{"together", false, 3}, {"each for itself", true, 27}} {
-		t.Run(c.name, func(t *testing.T) {
+	server := must(gabiongrpc.NewServer(gabiongrpc.ServerConfig{Pipe: pipe()}))
+	numbers := grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		md, _ := metadata.FromIncomingContext(ctx)
+		return handle(gabion.WithAttempt(ctx, gabiongrpc.AttemptOf(md)), req)
+	})
+	same := func(err error) error { return err }
+	own := func(err error) error { return status.Error(status.Code(err), "the next one is down") }
+	for name, c := range map[string]struct {
+		opts  []grpc.ServerOption
+		fails func(error) error
+		want  []int // the tries that the bottom sees
+	}{
+		"with the error of the call":      {server.ServerOptions(), same, []int{1, 2, 3}},
+		"with errors of the handlers":     {server.ServerOptions(), own, []int{1, 2, 3}},
+		"the number of the try alone":     {[]grpc.ServerOption{numbers}, own, []int{1, 2, 3, 2, 3, 2, 3}},
+		"none knows of any other: a twin": {nil, own, slices.Repeat([]int{1, 2, 3}, 9)},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bottom := &service{unary: func(context.Context, int) error { return status.Error(codes.Unavailable, "down") }}
 			address := serve(t, bottom)
 			for range 2 {
-				address = serve(t, layer(t, address, c.apart), layerOptions(c.apart)...)
+				next := through(t, address, gabiongrpc.ClientConfig{Pipe: pipe(again())})
+				address = serve(t, &service{unary: func(ctx context.Context, _ int) error {
+					_, err := next.UnaryCall(ctx, &pb.SimpleRequest{})
+					return c.fails(err)
+				}}, c.opts...)
 			}
 			_, err := through(t, address, gabiongrpc.ClientConfig{Pipe: pipe(again())}).UnaryCall(within(t), &pb.SimpleRequest{})
-			if status.Code(err) != codes.Unavailable || len(bottom.seen()) != c.want {
-				t.Errorf("%v after %d calls at the bottom, want %d", err, len(bottom.seen()), c.want)
+			if got := bottom.seen(); status.Code(err) != codes.Unavailable || !slices.Equal(got, c.want) {
+				t.Errorf("%v after the tries %v at the bottom, want %v", err, got, c.want)
 			}
 		})
-	}
-}
-
-func layer(t *testing.T, next string, apart bool) *service {
-	t.Helper()
-	client := through(t, next, gabiongrpc.ClientConfig{Pipe: pipe(again())})
-	return &service{unary: func(ctx context.Context, _ int) error {
-		_, err := client.UnaryCall(ctx, &pb.SimpleRequest{})
-		if apart {
-			return status.Error(status.Code(err), "down")
-		}
-		return err
-	}}
-}
-
-func layerOptions(apart bool) []grpc.ServerOption {
-	if apart {
-		return nil
-	}
-	return must(gabiongrpc.NewServer(gabiongrpc.ServerConfig{Pipe: pipe()})).ServerOptions()
-}
-
-// The same when handlers make errors of their own, so that only the number of the try travels.
-func TestTrap13AttemptNumberTravels(t *testing.T) {
-	t.Parallel()
-	bottom := &service{unary: func(context.Context, int) error { return status.Error(codes.Unavailable, "down") }}
-	address := serve(t, bottom)
-	for range 2 {
-		address = serve(t, layer(t, address, true), layerOptions(false)...)
-	}
-	through(t, address, gabiongrpc.ClientConfig{Pipe: pipe(again())}).UnaryCall(within(t), &pb.SimpleRequest{})
-	if got := bottom.seen(); !slices.Equal(got, []int{1, 2, 3, 2, 3, 2, 3}) {
-		t.Errorf("tries at the bottom %v", got)
 	}
 }
 
