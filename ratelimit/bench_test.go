@@ -82,7 +82,9 @@ func TestMemoryOfAKey(t *testing.T) {
 		l.Take(time.Hour, key, 1)
 	}
 	perKey := float64(heap()-before-texts) / n
-	if s := l.Snapshot(); perKey > 56 || s.Keys != n || s.Overflowed != 0 {
+	runtime.KeepAlive(keys)
+	t.Logf("%.1f bytes a key beside its text", perKey)
+	if s := l.Snapshot(); perKey > 64 || s.Keys != n || s.Overflowed != 0 {
 		t.Errorf("%.1f bytes a key beside its text; %+v", perKey, s)
 	}
 }
