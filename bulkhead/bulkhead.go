@@ -21,8 +21,8 @@ type Bulkhead struct {
 
 // Snapshot is the state of a bulkhead at one moment, and what it did since it was made.
 type Snapshot struct {
-	// InFlight is how many calls hold a place, Queued how many wait for one.
-	InFlight, Queued int
+	// InFlight is how many calls hold a place, of Limit, and Queued how many wait for one.
+	InFlight, Limit, Queued int
 	// Pressed is set while the queue has not been empty for longer than Config.Interval: the newest are served first.
 	Pressed bool
 	// Usual is how long calls run, as a moving average. It is learned while the queue is on; 0 before the first call.

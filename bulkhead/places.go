@@ -215,8 +215,9 @@ func (p *places) grant(now gabion.Instant) {
 func (p *places) snapshot(now gabion.Instant) Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	cfg := p.config.Load()
 	s := Snapshot{
-		InFlight: int(p.inFlight.Load()), Queued: p.queue.length, Pressed: p.pressed(p.config.Load(), now),
+		InFlight: int(p.inFlight.Load()), Limit: cfg.Concurrency, Queued: p.queue.length, Pressed: p.pressed(cfg, now),
 		Waited: p.waited, Wait: p.wait, Usual: time.Duration(p.usual.Load()),
 		Drops: Drops{
 			Full: p.drops[full].Load(), Wait: p.drops[tooLong].Load(), Deadline: p.drops[tooLate].Load(),

@@ -27,6 +27,7 @@ var Families = []Family{
 	{"gabion_breaker_window_slow", "gauge", nil, "How many of them were slow."},
 
 	{"gabion_bulkhead_in_flight", "gauge", nil, "Calls inside a bulkhead."},
+	{"gabion_bulkhead_limit", "gauge", nil, "How many calls a bulkhead lets in at a time."},
 	{"gabion_bulkhead_queued", "gauge", nil, "Calls that wait for room in a bulkhead."},
 	{"gabion_bulkhead_pressed", "gauge", nil, "1 while the queue has not been empty for long, and the newest are served first."},
 	{"gabion_bulkhead_waited_total", "counter", nil, "Calls that got a place after waiting for it."},

@@ -73,6 +73,7 @@ func (e *emitter) breaker(s breaker.Snapshot) {
 
 func (e *emitter) bulkhead(s bulkhead.Snapshot) {
 	e.put("gabion_bulkhead_in_flight", float64(s.InFlight))
+	e.put("gabion_bulkhead_limit", float64(s.Limit))
 	e.put("gabion_bulkhead_queued", float64(s.Queued))
 	e.flag("gabion_bulkhead_pressed", s.Pressed)
 	e.count("gabion_bulkhead_waited_total", s.Waited)

@@ -24,7 +24,6 @@ type policies struct {
 	retry    *retry.Retry
 	budget   bool
 	bulkhead *bulkhead.Bulkhead
-	places   int
 	timeout  *timeout.Timeout
 	hedge    *hedge.Hedge
 	shed     *shed.Shedder
@@ -81,7 +80,7 @@ func (s *Service) renewPolicies(cfg config.Service) error {
 	t.Name, r.Name, b.Name, k.Name, h.Name = s.name, s.name, s.name, s.name, s.name
 	t.Observer, r.Observer, k.Observer, h.Observer = s.observer(), s.observer(), s.observer(), s.observer()
 	b.Observer = s.breakerObserver(event.Event{Service: s.name}, p.refused, nil)
-	p.budget, p.places = r.Budget != gabion.Off, cmp.Or(k.Concurrency, 100)
+	p.budget = r.Budget != gabion.Off
 	d := cfg.Shed.Config
 	d.Name, d.Observer = s.name, s.observer()
 	var errs [6]error

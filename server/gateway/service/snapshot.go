@@ -32,7 +32,7 @@ func (s *Service) Snapshot(now gabion.Instant) status.Service {
 		all.Breaker = breakerStatus(p.breaker, p.refused.Load(), now)
 	}
 	if b := p.bulkhead; b != nil {
-		all.Bulkhead = bulkheadStatus(b.Snapshot(), p.places)
+		all.Bulkhead = bulkheadStatus(b.Snapshot())
 	}
 	if p.shed != nil {
 		all.Shed = shedStatus(p.shed.Snapshot())
@@ -51,9 +51,9 @@ func (s *Service) Snapshot(now gabion.Instant) status.Service {
 // retryReserve is what a retry budget holds when there has been no traffic.
 const retryReserve = 10
 
-func bulkheadStatus(n bulkhead.Snapshot, places int) *status.Bulkhead {
+func bulkheadStatus(n bulkhead.Snapshot) *status.Bulkhead {
 	return &status.Bulkhead{
-		InFlight: n.InFlight, Queued: n.Queued, Limit: places, Pressed: n.Pressed,
+		InFlight: n.InFlight, Queued: n.Queued, Limit: n.Limit, Pressed: n.Pressed,
 		Waited: n.Waited, Wait: n.Wait.Seconds(), Refused: n.Refused,
 		Reasons: map[string]uint64{
 			"full": n.Drops.Full, "wait": n.Drops.Wait, "deadline": n.Drops.Deadline, "gone": n.Drops.Gone, "displaced": n.Drops.Displaced,
