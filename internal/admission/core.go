@@ -173,7 +173,7 @@ func (c *Core) room(now Instant, class int) float64 {
 	if l.mode != fixed {
 		service = l.mean * min(l.spread, 4)
 	}
-	budget := min(max(inTime*d-service, 0.1*d), 0.6*d)
+	budget := min(max(d-service, 0.1*d), longestWait*d)
 	switch {
 	case c.favoured(now, class):
 		budget = max(budget, min(float64(c.Patience()), 0.6*d))
@@ -210,7 +210,7 @@ func (c *Core) stands(now Instant) bool {
 // Patience is how long a call may wait in the queue before it cannot be answered in time any more.
 func (c *Core) Patience() time.Duration {
 	l := &c.limit
-	return time.Duration(max(inTime*l.deadline-l.mean*min(l.spread, 2), 0.1*l.deadline))
+	return time.Duration(max(min(patience*l.deadline-l.mean*min(l.spread, 2), mostPatience*l.deadline), 0.1*l.deadline))
 }
 
 // Usual is how long calls take lately; 0 before that is known.

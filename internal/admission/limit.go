@@ -7,14 +7,20 @@ const (
 	// firstLimit is small enough that one worker can do it within the deadline, and grows to 1000 in four round trips.
 	firstLimit = 8
 	// backlog is the share of the deadline that calls may take within the service. More keeps the service busier when it
-	// slows down; less answers sooner.
-	backlog = 0.30
+	// slows down: with 0.30 a service that gets three times slower, to a mean of 0.30, is starved. Less answers sooner.
+	backlog = 0.33
 	// inTime is the share of the deadline within which an answer is good. The rest is for errors of estimation.
 	inTime = 0.85
 	// knee bounds the latency to this many times the unqueued one: a longer queue in the service gains nothing.
 	knee = 4
 	// fullWindow is how many completions a window needs: a mean of 16 is right within 12 % when the deviation is half the mean.
 	fullWindow = 16
+	// patience is the share of the deadline after which a call that waits is given up, unless it would take little time.
+	patience = 0.9
+	// mostPatience is the most of it, however short calls are: some are long.
+	mostPatience = 0.8
+	// longestWait is the share of the deadline that calls may wait in the queue, however short they are.
+	longestWait = 0.7
 	// gainToRise is by how much goodput must follow a higher limit before it is believed: staying too low costs goodput,
 	// staying too high only latency.
 	gainToRise = 0.3
@@ -80,10 +86,17 @@ type window struct {
 	sums
 	began    float64
 	inFlight float64 // sum, at completions
+	square   float64 // sum of the squares of the latencies
 	short    float64 // sum of what calls that failed at once lacked to the target
 	full     float64 // completions when no more calls could start
 	most     float64 // calls in flight
 	limited  bool    // a call could not start at once
+}
+
+// deviation is the standard deviation of the mean latency of the window.
+func (w *window) deviation() float64 {
+	mean := w.latency / w.n
+	return math.Sqrt(max(w.square/w.n-mean*mean, 0) / w.n)
 }
 
 func newLimit(deadline float64, now Instant) limit {
@@ -122,6 +135,7 @@ func (l *limit) completed(now Instant, s Sample) bool {
 	}
 	w.n++
 	w.latency += latency
+	w.square += latency * latency
 	w.short += short
 	w.inFlight += s.inFlight()
 	w.most = max(w.most, s.inFlight())
@@ -155,9 +169,10 @@ func (l *limit) update(now float64) {
 		seen = max(seen, w.inFlight/w.n*w.time/w.n)
 	}
 	l.aim()
-	// Growth needs a look as long as the tail: at first only the short calls have ended.
+	// Growth needs a look as long as the tail: at first only the short calls have ended. And a cut needs a mean that is
+	// above the target by more than chance, or as long a look.
 	look := min(max(l.spread*seen, l.deadline/4), l.deadline)
-	if w.limited && l.mode == normal && seen <= l.target && w.time < look {
+	if w.limited && l.mode == normal && seen-w.deviation() <= l.target && w.time < look {
 		return
 	}
 	l.learn(mean)
@@ -181,7 +196,7 @@ func (l *limit) update(now float64) {
 
 // aim sets the target.
 func (l *limit) aim() {
-	l.target = min(backlog*l.deadline, inTime*l.deadline/l.spread)
+	l.target = min(backlog, 1/l.spread) * l.deadline
 	if l.unqueued > 0 {
 		l.target = min(l.target, knee*l.unqueued)
 	}
@@ -239,6 +254,7 @@ func (l *limit) step(now, seen float64) {
 	switch l.mode {
 	case slowStart:
 		switch {
+		case w.full < 0.5*w.n: // the limit that was set last has not been reached yet: its latency is still to come
 		case 3*seen < l.target:
 			l.value *= 4
 		case 1.5*seen < l.target:

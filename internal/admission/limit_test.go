@@ -103,7 +103,7 @@ func TestFloorHoldsWhereServiceTimeIsAboveTarget(t *testing.T) {
 	if share := b.share(b.run(10*time.Second, 2), 10*time.Second); share < 0.9 {
 		t.Errorf("%.2f of what could be done: %+v", share, b.core.State())
 	}
-	if s := b.core.State(); s.Floor < 40 || s.Floor > 120 || s.Limit < s.Floor || s.Target > 30*ms {
+	if s := b.core.State(); s.Floor < 40 || s.Floor > 120 || s.Limit < s.Floor || s.Target > 33*ms {
 		t.Errorf("%+v", s)
 	}
 	b.takes = 5 * ms
@@ -183,7 +183,7 @@ func TestConfigureGivesUpMeasurements(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	c.Configure(time.Second, Config{Deadline: 40 * ms, Known: 7})
-	if s := c.State(); s.Limit != 7 || s.Floor != 0 || s.Phase != "pool" || s.Target != 12*ms {
+	if s := c.State(); s.Limit != 7 || s.Floor != 0 || s.Phase != "pool" || s.Target != 13200*time.Microsecond {
 		t.Errorf("%+v", s)
 	}
 	c.Configure(time.Second, Config{Deadline: 40 * ms})
