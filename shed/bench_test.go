@@ -2,6 +2,7 @@ package shed
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func BenchmarkRefuse(b *testing.B) {
 		go func() { _, _ = s.Acquire(ctx, gabion.Now()) }() // it ends with the benchmark
 	}
 	for s.Snapshot().Queued < 2 {
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	refused := func() {
 		if _, err := s.Acquire(ctx, gabion.Now()); err == nil {
