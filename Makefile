@@ -7,7 +7,7 @@ FUMPT   := v0.12.0
 ADAPTERS := adapters/grpc adapters/otel adapters/prometheus
 MODULES := . $(ADAPTERS) examples server bench test
 
-.PHONY: run build check test lint unit bench bench-gateway bench-policies bench-traps generate tidy deps clean
+.PHONY: run build check test lint unit bench bench-gateway bench-policies bench-traps overload generate tidy deps clean
 
 ## run: build, then bring up the demo: a small shop behind the gateway, a told story, and then it stays up
 run: build
@@ -46,6 +46,10 @@ bench-policies:
 ## bench-traps: the mistakes that policies are known for, made with Gabion and with other libraries; writes docs/traps.md
 bench-traps:
 	cd bench && $(GO) test -count=1 -run TestTraps ./traps -args -write=../../docs/traps.md
+
+## overload: limiters before a simulated service that is offered too much, in virtual time; writes docs/overload.md (ARGS=-all: all seeds)
+overload:
+	cd bench && $(GO) test -count=1 -timeout 60m -run TestReport ./overload -args -docs=../../docs $(ARGS)
 
 bench: bench-gateway bench-policies bench-traps
 

@@ -54,6 +54,15 @@ func (p *Part) Play() []Outcome {
 	return outcomes
 }
 
+// PlayWith plays the part one run after the other, with a player of one's own.
+func (p *Part) PlayWith(play func(r *Run) *Record) []Outcome {
+	var outcomes []Outcome
+	for _, r := range p.Runs() {
+		outcomes = append(outcomes, judged(r, play(&r).Result()))
+	}
+	return outcomes
+}
+
 // judged holds a result against its goals.
 func judged(r Run, result Result) Outcome {
 	var pool *Result

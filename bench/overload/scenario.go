@@ -75,13 +75,13 @@ func (s *Scenario) phases(workers int) phases {
 	unit := 30 * time.Second
 	switch {
 	case workers >= 1000:
-		unit = 2 * time.Second
+		unit = 1500 * time.Millisecond
 	case workers >= 100:
 		unit = 4 * time.Second
 	case workers >= 10:
 		unit = 10 * time.Second
 	}
-	p := phases{unit, unit, 2500 * time.Millisecond}
+	p := phases{unit, unit, 2 * time.Second}
 	switch {
 	case s.before == 0:
 		p.before = 0
