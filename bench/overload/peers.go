@@ -54,10 +54,10 @@ func (f *failsafe) Limit() float64              { return float64(f.AdaptiveLimit
 // this one has no such delay. A process has one of each, so no two limiters of the same peer may run at once.
 
 //go:linkname zeroUsage github.com/zeromicro/go-zero/core/stat.cpuUsage
-var zeroUsage int64
+var zeroUsage atomic.Int64
 
 //go:linkname aegisUsage github.com/go-kratos/aegis/ratelimit/bbr.gCPU
-var aegisUsage int64
+var aegisUsage atomic.Int64
 
 // busy is how much of the workers' time was used in the last quarter of a second, in thousandths.
 type busy struct {
@@ -93,7 +93,7 @@ type zero struct {
 
 func (z *zero) Arrive(now Instant, c *call) (verdict, *call) {
 	z.busy.change(now, 0)
-	atomic.StoreInt64(&zeroUsage, z.busy.usage)
+	zeroUsage.Store(z.busy.usage)
 	promise, err := z.shedder.Allow()
 	if err != nil {
 		return refused, nil
@@ -118,7 +118,7 @@ type aegis struct {
 
 func (a *aegis) Arrive(now Instant, c *call) (verdict, *call) {
 	a.busy.change(now, 0)
-	atomic.StoreInt64(&aegisUsage, a.busy.usage)
+	aegisUsage.Store(a.busy.usage)
 	done, err := a.limiter.Allow()
 	if err != nil {
 		return refused, nil

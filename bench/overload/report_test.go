@@ -2,6 +2,7 @@ package overload
 
 import (
 	"encoding/xml"
+	"errors"
 	"flag"
 	"io"
 	"os"
@@ -94,7 +95,7 @@ func wellFormed(t *testing.T, file string) {
 	lines := 0
 	for d := xml.NewDecoder(f); ; {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
