@@ -39,7 +39,7 @@
 // # Who is refused
 //
 // The queue is as long as what the service completes in the time that a call can spend waiting. One that stood for a whole
-// deadline is no burst any more, and gets a quarter of that. Whoever comes to a full queue is refused at once, unless somebody
+// deadline is no burst any more, and gets a fraction of that. Whoever comes to a full queue is refused at once, unless somebody
 // of a lower priority waits, or a tenant of the same priority has more calls in the queue: then the newest of those makes room.
 //
 // # Leaving out optional work

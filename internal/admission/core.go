@@ -176,7 +176,7 @@ func (c *Core) room(now Instant, class int) float64 {
 	budget := min(max(d-service, 0.1*d), longestWait*d)
 	switch {
 	case c.favoured(now, class):
-		budget = max(budget, min(float64(c.Patience()), 0.6*d))
+		budget = max(budget, min(float64(c.Patience()), longestWait*d))
 	case c.stands(now):
 		budget = min(budget, 0.15*d)
 	}

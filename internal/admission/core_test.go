@@ -36,3 +36,38 @@ func TestKnownConcurrency(t *testing.T) {
 		t.Errorf("counts %v as lost, want the refused one and the one that waited for too long", c.pressure.lost)
 	}
 }
+
+// A standing queue is short, but later where the concurrency is known, and not for calls that go before those of a lower class.
+func TestRoom(t *testing.T) {
+	for name, test := range map[string]struct {
+		known  int
+		stands time.Duration
+		asked  int // the lowest class that asked lately
+		want   float64
+	}{
+		"burst":                        {0, 100 * ms, 0, 60},
+		"standing":                     {0, 101 * ms, 0, 15},
+		"standing, with a lower class": {0, 101 * ms, 2, 70},
+		"known, burst":                 {5, 300 * ms, 0, 60},
+		"known, standing":              {5, 301 * ms, 0, 15},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := New(Config{Deadline: 100 * ms, Known: test.known}, 0)
+			c.limit.rate, c.limit.mean, c.limit.spread = 1./float64(ms), float64(10*ms), 4
+			now := Instant(time.Minute)
+			c.queue.push(&Waiter{})
+			c.standing, c.asked[test.asked] = now-test.stands, now
+			if got := c.room(now, 0); got < test.want-0.01 || got > test.want+0.01 {
+				t.Errorf("room for %v, want %v", got, test.want)
+			}
+			c.config.Queue = 7
+			if got := c.room(now, 0); got != 7 {
+				t.Errorf("room for %v, want no more than the bound", got)
+			}
+			c.limit.rate = 0
+			if got := c.room(now, 0); got != 2 {
+				t.Errorf("room for %v before anything is known", got)
+			}
+		})
+	}
+}
