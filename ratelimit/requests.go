@@ -17,7 +17,7 @@ const defaultMaxKeys = 100_000
 
 // Requests limits how many requests each key makes: every key has a bucket of Burst requests that refills at Rate. In
 // any window of time, however placed, a key gets at most Burst + Rate · length of the window, and a key that always asks
-// gets at least 99 % of it.
+// gets at least 99 % of it. With Sliding, it is at most what Rate says in any window of its time: see [RequestsConfig].
 //
 // It is a [gabion.Guard] for pipes and safe for concurrent use. Make it with [NewRequests].
 type Requests struct{ store *store }
@@ -31,8 +31,9 @@ func NewRequests(cfg RequestsConfig) (*Requests, error) {
 	return &Requests{newStore(cfg.Name, s.kind(), s)}, nil
 }
 
-// Update replaces the configuration, except for the name. What keys have used stays used: the same share of a key's
-// bucket is missing under the new values as was under the old ones, so an empty bucket stays empty and a full one full.
+// Update replaces the configuration, except for the name and Sliding. What keys have used stays used: the same share of
+// a key's bucket is missing under the new values as was under the old ones, so an empty bucket stays empty and a full one
+// full. In a sliding window, the number that was taken stays.
 // It comes into force with the next decision. When Update returns an error, nothing has changed.
 func (l *Requests) Update(cfg RequestsConfig) error {
 	s, err := cfg.settings(l.store.name)
@@ -61,7 +62,8 @@ func (l *Requests) Take(now gabion.Instant, key string, cost int) Decision {
 
 // Refund puts back what a call took that was then not made, for example because another limit refused it. It
 // is meant to follow at once: the bucket never gets more than full, but refilling time that has passed since the Take
-// counts too. A cost that is not positive puts nothing back.
+// counts too. In a sliding window, what was taken at the instant now is put back; if nothing was, what was taken first.
+// A cost that is not positive puts nothing back.
 func (l *Requests) Refund(now gabion.Instant, key string, cost int) {
 	var a account
 	if l.store.lockKnown(now, key, &a) {

@@ -107,7 +107,7 @@ func slotOf(cell uint32) Slot { return Slot(cell&(1<<slotBits-1)) - 1 }
 // Add adds a key that is not there, and returns its zero value, nil when the table is full or the key too long. The text
 // of the key is copied.
 func (t *Table[V]) Add(hash uint64, key string) (Slot, *V) {
-	if t.keys >= MaxKeys || len(key) > MaxLength {
+	if t.keys >= MaxKeys || len(key) > MaxLength || len(t.texts.blocks) >= maxBlocks {
 		return 0, nil
 	}
 	if 4*(t.keys+1) > 3*len(t.index) {

@@ -9,8 +9,12 @@ type texts struct {
 	dead   int // bytes that are
 }
 
-// blockSize is a size that the allocator has, small because a table may hold few keys.
-const blockSize = 1024
+const (
+	// blockSize is a size that the allocator has, small because a table may hold few keys.
+	blockSize = 1024
+	// maxBlocks keeps places within 32 bits.
+	maxBlocks = 1<<32/blockSize - 1
+)
 
 // add copies a text, of at most [MaxLength] bytes, and returns where it is.
 func (x *texts) add(text string) (at uint32) {
