@@ -324,7 +324,7 @@ func TestABodyThatStalls(t *testing.T) {
 		}
 		start := time.Now()
 		a := do(client(t, test.cfg), req)
-		n, ok := errors.AsType[net.Error](a.err)
+		n, ok := a.err.(net.Error) //nolint:errorlint // as most ask
 		if a.body != "begin" || !errors.Is(a.err, test.want) || (ok && n.Timeout()) != !test.stream || time.Since(start) > patience {
 			t.Errorf("%s: got %+v after %v", name, a, time.Since(start))
 		}

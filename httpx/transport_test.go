@@ -75,7 +75,8 @@ func TestWhichAnswersAreTriedAgain(t *testing.T) {
 		{504, nil, 3},
 	} {
 		h := scripted(says(test.status, "", test.fields...))
-		a := get(t, clientOf(t, httpx.TransportConfig{}, retries(t)), serve(t, h.ServeHTTP).URL)
+		cfg := httpx.TransportConfig{RetryStatus: []int{429, 502, 503, 504}}
+		a := get(t, clientOf(t, cfg, retries(t)), serve(t, h.ServeHTTP).URL)
 		if a.status != test.status || a.err != nil || h.calls.Load() != test.calls {
 			t.Errorf("%d %v: got %+v after %d calls, want %d", test.status, test.fields, a, h.calls.Load(), test.calls)
 		}
@@ -130,6 +131,46 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				t.Errorf("%d %v: got %+v after %d calls and %v", test.status, test.header, a, calls, took)
 			}
 		})
+	}
+}
+
+// Who goes away while the next try is waited for gets no answer of an earlier one, which could not be read.
+func TestTheCallerGoesBetweenTwoTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &watchedBody{ReadCloser: io.NopCloser(strings.NewReader("down"))}
+		c := client(t, httpx.TransportConfig{Base: tripper(func(req *http.Request) (*http.Response, error) {
+			header := http.Header{"Retry-After": {"5"}}
+			return &http.Response{StatusCode: 503, Header: header, ContentLength: -1, Body: b, Request: req}, nil
+		})})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		a := do(c, request(t, http.MethodGet, "http://service.test/", nil).WithContext(ctx))
+		if !errors.Is(a.err, context.Canceled) || !b.closed.Load() || time.Since(start) != time.Second {
+			t.Errorf("got %+v after %v; closed: %v", a, time.Since(start), b.closed.Load())
+		}
+	})
+}
+
+func TestTheContextOfARequestEndsWithItsBody(t *testing.T) {
+	for name, end := range map[string]func(io.ReadCloser) error{
+		"read to the end": func(b io.ReadCloser) error { _, err := io.Copy(io.Discard, b); return err },
+		"closed":          func(b io.ReadCloser) error { return b.Close() },
+	} {
+		base := &observed{RoundTripper: httpx.NewConnections(nil)}
+		c := clientOf(t, httpx.TransportConfig{Base: base})
+		resp, err := c.Do(request(t, http.MethodGet, serve(t, chunked(200, "some text")).URL, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := base.all()[0].context
+		if sent.Err() != nil {
+			t.Errorf("%s: ended before", name)
+		}
+		if err := end(resp.Body); err != nil || sent.Err() == nil {
+			t.Errorf("%s: %v, ended: %v", name, err, sent.Err())
+		}
+		resp.Body.Close()
 	}
 }
 

@@ -257,6 +257,7 @@ func TestTrap32WhatMustNotBeDoneTwiceIsNotSentTwice(t *testing.T) {
 	for name, first := range map[string]http.HandlerFunc{
 		"503":   says(http.StatusServiceUnavailable, "no"),
 		"broke": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"reset": reset,
 		"hangs": hangs,
 	} {
 		for _, test := range []struct {
@@ -288,6 +289,16 @@ func TestTrap32WhatMustNotBeDoneTwiceIsNotSentTwice(t *testing.T) {
 			s.CloseClientConnections()
 		}
 	}
+}
+
+// reset makes the connection end in the way that programs that crash do.
+func reset(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	conn.(*net.TCPConn).SetLinger(0)
+	conn.Close()
 }
 
 func TestTrap32WhatWasCertainlyNotSentIsSentAgain(t *testing.T) {
