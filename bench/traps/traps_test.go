@@ -94,6 +94,9 @@ func TestTraps(t *testing.T) {
 // all are the scenarios, in the order of their numbers.
 func all() []trap {
 	every := slices.Concat(breakerTraps, callTraps, retryTraps, rateTraps)
+	if *write != "" {
+		every = append(every, clockTraps...)
+	}
 	slices.SortFunc(every, func(a, b trap) int { return a.number - b.number })
 	return every
 }
