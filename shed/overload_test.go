@@ -185,16 +185,16 @@ func TestOverload(t *testing.T) {
 				}
 				s := mustNew(t, cfg)
 				l := newLoad(t, s, test.workers)
-				l.run("before", 5*time.Second, 0.7)
+				l.run("before", 3*time.Second, 0.7)
 				l.run("step", time.Second, 10)
-				l.run("overload", 3*time.Second, 10)
+				l.run("overload", 2*time.Second, 10)
 				l.run("recovery", time.Second, 0.7)
-				l.run("after", 3*time.Second, 0.7)
+				l.run("after", 2*time.Second, 0.7)
 				if a := l.report("before"); a.share(a.refused) > 0.01 {
 					t.Error("refuses calls without a reason")
 				}
 				step, over, after := l.report("step"), l.report("overload"), l.report("after")
-				goodput := float64(step.good+over.good) / l.capacity(4*time.Second)
+				goodput := float64(step.good+over.good) / l.capacity(3*time.Second)
 				t.Logf("goodput %.1f%%, %+v", 100*goodput, s.Snapshot())
 				if protected := goodput >= 0.9 && over.p99() <= deadline && after.share(after.good) >= 0.98; protected != test.protect {
 					t.Errorf("protected: %v, want %v", protected, test.protect)

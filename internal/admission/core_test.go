@@ -54,7 +54,7 @@ func TestRoom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := New(Config{Deadline: 100 * ms, Known: test.known}, 0)
 			c.limit.rate, c.limit.mean, c.limit.spread = 1./float64(ms), float64(10*ms), 4
-			now := Instant(time.Minute)
+			now := time.Minute
 			c.queue.push(&Waiter{})
 			c.standing, c.asked[test.asked] = now-test.stands, now
 			if got := c.room(now, 0); got < test.want-0.01 || got > test.want+0.01 {

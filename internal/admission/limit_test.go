@@ -154,7 +154,7 @@ func TestFailuresAtOnce(t *testing.T) {
 		b.run(2*time.Second, 2)
 		before := b.core.State()
 		b.useless, b.workers, b.takes, b.free = useless, 100, ms, nil
-		b.run(2*time.Second, 2)
+		b.run(500*ms, 2)
 		after := b.core.State()
 		if grows := after.Limit > before.Limit+1; grows == useless {
 			t.Errorf("useless %v: the limit goes from %d to %d", useless, before.Limit, after.Limit)
