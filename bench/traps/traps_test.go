@@ -93,7 +93,7 @@ func TestTraps(t *testing.T) {
 
 // all are the scenarios, in the order of their numbers.
 func all() []trap {
-	every := slices.Concat(breakerTraps, callTraps, retryTraps, rateTraps)
+	every := slices.Concat(breakerTraps, callTraps, retryTraps, rateTraps, httpTraps)
 	if *write != "" {
 		every = append(every, clockTraps...)
 	}
