@@ -26,8 +26,8 @@ type Line struct {
 }
 
 const (
-	width, height                                    = 760, 400
-	marginLeft, marginRight, marginTop, marginBottom = 60, 170, 40, 50
+	width, height                                    = 830, 400
+	marginLeft, marginRight, marginTop, marginBottom = 60, 240, 40, 50
 )
 
 // colours can be told apart in print and by those who do not see red or green (Okabe and Ito).
