@@ -70,7 +70,7 @@ func recovers(t *testing.T, f fuse, d time.Duration, work func(context.Context) 
 		if f.admitted(t.Context(), work) {
 			return time.Since(began), true
 		}
-		time.Sleep(d / 8)
+		pass(d / 8)
 	}
 	return 0, false
 }
@@ -95,7 +95,7 @@ func probeThatLeaves(leave func()) func(*testing.T, maker, time.Duration) findin
 	return func(t *testing.T, fresh maker, d time.Duration) finding {
 		f := fresh(d)
 		f.open(t)
-		time.Sleep(d + d/4)
+		pass(d + d/4)
 		if !aside(d, func() { f.run(t.Context(), func(context.Context) error { leave(); return nil }) }) {
 			return fell("the caller hangs")
 		}
@@ -117,7 +117,7 @@ func panickingProbe(t *testing.T) findings {
 func hungProbe(t *testing.T, fresh maker, d time.Duration) finding {
 	f := fresh(d)
 	f.open(t)
-	time.Sleep(d + d/4)
+	pass(d + d/4)
 	release, hangs := make(chan struct{}), make(chan struct{})
 	var over sync.WaitGroup
 	over.Go(func() {
@@ -161,7 +161,7 @@ func lateWhile(t *testing.T, f fuse, d time.Duration, probing bool) bool {
 	f.open(t)
 	probe := make(chan struct{})
 	if probing {
-		time.Sleep(d + d/4)
+		pass(d + d/4)
 		probe, _ = begin()
 	}
 	before := f.admitted(t.Context(), succeed)
@@ -200,11 +200,11 @@ func hanging(t *testing.T, fresh maker, d time.Duration) finding {
 		over.Go(func() {
 			f.run(t.Context(), func(context.Context) error {
 				admitted.Add(1)
-				time.Sleep(10 * time.Second)
+				pass(10 * time.Second)
 				return context.DeadlineExceeded
 			})
 		})
-		time.Sleep(time.Millisecond)
+		pass(time.Millisecond)
 	}
 	over.Wait()
 	if n := admitted.Load(); n < calls/2 {
@@ -216,7 +216,7 @@ func hanging(t *testing.T, fresh maker, d time.Duration) finding {
 func crowd(t *testing.T, fresh maker, d time.Duration) finding {
 	f := fresh(d)
 	f.open(t)
-	time.Sleep(d + d/4)
+	pass(d + d/4)
 	release := make(chan struct{})
 	var admitted atomic.Int32
 	var over, decided sync.WaitGroup
@@ -249,7 +249,7 @@ func together(t *testing.T, fresh maker, d time.Duration) finding {
 		f.open(t)
 		over.Go(func() {
 			for !f.admitted(t.Context(), succeed) {
-				time.Sleep(grain)
+				pass(grain)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -130,7 +130,7 @@ func deafFunction(t *testing.T) findings {
 	for name, run := range runs {
 		scenario := func(t *testing.T) finding {
 			var ended atomic.Bool
-			err := run(t.Context(), func(context.Context) error { time.Sleep(takes); ended.Store(true); return nil })
+			err := run(t.Context(), func(context.Context) error { pass(takes); ended.Store(true); return nil })
 			switch {
 			case !ended.Load():
 				return fell("left running")
@@ -178,9 +178,9 @@ func refusedFurtherIn(t *testing.T) findings {
 			must(sentinelbreaker.LoadRulesOfResource(name, []*sentinelbreaker.Rule{sentinelRule(name, breakFor), longer}))
 			f := ofSentinel(name)
 			f.open(t)
-			time.Sleep(2 * breakFor)
+			pass(2 * breakFor)
 			f.admitted(t.Context(), succeed) // the first of the breakers lets it try, the other does not
-			time.Sleep(9 * breakFor)
+			pass(9 * breakFor)
 			return soon(t, f)
 		}),
 	}
@@ -191,7 +191,7 @@ func refusedFurtherIn(t *testing.T) findings {
 func fullPlace(t *testing.T, f, place fuse) finding {
 	t.Helper()
 	f.open(t)
-	time.Sleep(breakFor + breakFor/4)
+	pass(breakFor + breakFor/4)
 	place.run(t.Context(), func(ctx context.Context) error { f.run(ctx, succeed); return nil })
 	return soon(t, f)
 }
@@ -283,7 +283,7 @@ func refusedByRate(t *testing.T) findings {
 			for range calls {
 				f.run(t.Context(), succeed)
 			}
-			time.Sleep(5 * time.Second)
+			pass(5 * time.Second)
 			if f.admitted(t.Context(), succeed) {
 				return held("")
 			}

@@ -154,7 +154,7 @@ func hiddenCause(t *testing.T) findings {
 			var over sync.WaitGroup
 			for range 100 {
 				over.Go(func() {
-					err := f.run(t.Context(), func(context.Context) error { time.Sleep(time.Second); return errDown })
+					err := f.run(t.Context(), func(context.Context) error { pass(time.Second); return errDown })
 					mu.Lock()
 					defer mu.Unlock()
 					errs = append(errs, err)

@@ -67,12 +67,9 @@ func numbers(name string) (all []int) {
 	return all
 }
 
-// coming is the trap whose test is not there yet, with the policy that it is about.
-const coming = 29
-
 func TestEveryTrapHasATest(t *testing.T) {
 	for n, names := range tests(t) {
-		if n > 0 && len(names) == 0 && n != coming {
+		if n > 0 && len(names) == 0 {
 			t.Errorf("no test keeps out of trap %d: none begins with TestTrap%02d", n, n)
 		}
 	}
@@ -89,7 +86,7 @@ func TestTheDocumentNamesTestsThatExist(t *testing.T) {
 		exist = append(exist, names...)
 	}
 	named := regexp.MustCompile("`((?:[a-z/]+ )?TestTrap\\w+)`").FindAllStringSubmatch(string(doc), -1)
-	if len(named) < count-1 {
+	if len(named) < count {
 		t.Errorf("it names %d tests, want at least one for each of %d traps: make bench-traps", len(named), count)
 	}
 	for _, m := range named {
@@ -104,7 +101,7 @@ func list(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("## The tests that keep Gabion out of them\n\n| # | trap | tests |\n|---|---|---|\n")
 	for n, names := range tests(t) {
-		if len(names) > 0 {
+		if n > 0 {
 			fmt.Fprintf(&b, "| %d | %s | `%s` |\n", n, titles[n], strings.Join(names, "`<br>`"))
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -22,7 +21,8 @@ const reported = "finding:"
 // steppedClock makes package time with a variable by which the wall clock, and not the monotonic one, can be moved, and runs
 // TestWallClock with it. Everything is compiled anew for that, so it is done only when the document is written.
 func steppedClock(t *testing.T) findings {
-	source := filepath.Join(runtime.GOROOT(), "src/time/time.go")
+	goroot := must(exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output())
+	source := filepath.Join(strings.TrimSpace(string(goroot)), "src/time/time.go")
 	original := must(os.ReadFile(source))
 	const reading = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
 	patched := bytes.Replace(original, []byte(reading), []byte("var WallStep int64\n\n"+reading+"\tsec += WallStep\n"), 1)

@@ -93,7 +93,7 @@ func TestTraps(t *testing.T) {
 
 // all are the scenarios, in the order of their numbers.
 func all() []trap {
-	every := slices.Concat(breakerTraps, callTraps, retryTraps, rateTraps, httpTraps)
+	every := slices.Concat(breakerTraps, callTraps, retryTraps, rateTraps, limitTraps, httpTraps)
 	if *write != "" {
 		every = append(every, clockTraps...)
 	}
@@ -126,6 +126,9 @@ func bubble(t *testing.T, f func(t *testing.T) finding) (found finding) {
 	})
 	return found
 }
+
+// pass lets time pass: none of it in a bubble, milliseconds outside.
+func pass(d time.Duration) { time.Sleep(d) }
 
 func must[T any](v T, err error) T {
 	if err != nil {

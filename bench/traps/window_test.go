@@ -86,7 +86,7 @@ func rollover(t *testing.T, fresh func() rated) finding {
 		calls := 2*window + time.Duration(phase)*window/phases
 		for range calls / (time.Second / perSecond) {
 			b.admitted(t.Context(), succeed)
-			time.Sleep(time.Second / perSecond)
+			pass(time.Second / perSecond)
 		}
 		for range burst {
 			b.admitted(t.Context(), fail)
@@ -106,7 +106,7 @@ func quietHour(t *testing.T, fresh func() rated) finding {
 	for range enough - 1 {
 		b.admitted(t.Context(), fail)
 	}
-	time.Sleep(time.Hour)
+	pass(time.Hour)
 	shown := 0
 	if b.failures != nil {
 		shown = b.failures()
@@ -137,7 +137,7 @@ var ignoring = map[string]maker{
 func ignoredProbe(t *testing.T, fresh maker, d time.Duration) finding {
 	f := fresh(d)
 	f.open(t)
-	time.Sleep(d + d/4)
+	pass(d + d/4)
 	ctx, cancel := context.WithCancel(t.Context())
 	f.run(ctx, func(ctx context.Context) error { cancel(); return ctx.Err() })
 	after, ok := recovers(t, f, d, succeed)
