@@ -116,7 +116,10 @@ func (a *answer) discard() {
 		return
 	}
 	if a.resp.ContentLength <= maxDrain && !a.upgraded() {
-		late := time.AfterFunc(drainTime, func() { a.cancel(context.DeadlineExceeded) })
+		late := time.AfterFunc(drainTime, func() {
+			a.cancel(context.DeadlineExceeded)
+			a.resp.Body.Close() // not every base looks at the context
+		})
 		defer late.Stop()
 		// What stands there does not matter. An error means that the connection is lost, which is no loss.
 		_, _ = io.CopyN(io.Discard, a.resp.Body, maxDrain)

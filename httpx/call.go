@@ -57,29 +57,32 @@ func (c *call) try(ctx context.Context) (*http.Response, error) {
 
 // begin asks for one more try. Answers that it supersedes are discarded.
 func (c *call) begin() (number int, err error) {
+	number, superseded, err := c.next()
+	for _, a := range superseded {
+		a.discard()
+	}
+	return number, err
+}
+
+// next is the number of one more try, and the answers that it supersedes.
+func (c *call) next() (number int, superseded []*answer, err error) {
 	c.mu.Lock()
-	if c.over || c.sent && !c.repeatable {
-		defer c.mu.Unlock()
-		if c.over {
-			return 0, refusal(errOver, nil)
-		}
-		return 0, refusal(ErrUnsafe, nil)
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+		return 0, nil, refusal(errOver, nil)
+	case c.sent && !c.repeatable:
+		return 0, nil, refusal(ErrUnsafe, nil)
 	}
 	c.sent = true
 	c.tries++
-	number = c.tries
-	var superseded []*answer
 	c.answers = slices.DeleteFunc(c.answers, func(a *answer) bool {
 		if a.status != nil {
 			superseded = append(superseded, a)
 		}
 		return a.status != nil
 	})
-	c.mu.Unlock()
-	for _, a := range superseded {
-		a.discard()
-	}
-	return number, nil
+	return c.tries, superseded, nil
 }
 
 // send sends the request. unsent is set when there is no answer and nothing of the request can have been sent.
@@ -106,7 +109,24 @@ func (c *call) send(ctx context.Context, number int) (a *answer, unsent bool) {
 	}
 	c.announce(ctx, out.Header, number)
 	a.resp, a.err = c.config.Base.RoundTrip(out) //nolint:bodyclose // whoever gets the answer closes it, or discard
+	if a.err == nil {
+		a.err = complete(a.resp)
+	}
 	return a, a.err != nil && reached != nil && neverSent(a.err, reached)
+}
+
+// complete sees to it that an answer of a base that is not net/http's has what answers have.
+func complete(resp *http.Response) error {
+	if resp == nil {
+		return errors.New("httpx: the base transport returned neither an answer nor an error")
+	}
+	if resp.Header == nil {
+		resp.Header = http.Header{}
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	return nil
 }
 
 // watch finds out whether a base that is net/http's asks for a connection, and whether it gets one.
@@ -227,7 +247,7 @@ func (c *call) result(resp *http.Response, err error) (*http.Response, error) {
 	case a == nil && resp == nil:
 		return nil, errNoAnswer
 	case a == nil:
-		return substitute(resp, c.req), nil
+		return substitute(resp, c.req)
 	}
 	a.resp.Request = c.req
 	if gave {
@@ -237,15 +257,9 @@ func (c *call) result(resp *http.Response, err error) (*http.Response, error) {
 	return a.resp, nil
 }
 
-// substitute completes an answer that a fallback has made, which others may hold as well.
-func substitute(resp *http.Response, req *http.Request) *http.Response {
+// substitute is an answer that a fallback has made, which others may hold as well.
+func substitute(resp *http.Response, req *http.Request) (*http.Response, error) {
 	own := *resp
 	own.Request = req
-	if own.Header == nil {
-		own.Header = http.Header{}
-	}
-	if own.Body == nil {
-		own.Body = http.NoBody
-	}
-	return &own
+	return &own, complete(&own)
 }

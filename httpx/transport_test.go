@@ -423,3 +423,29 @@ func TestManyRequestsAtOnce(t *testing.T) {
 	})
 	c.CloseIdleConnections()
 }
+
+// bare is a base that does as little as it can.
+func bare(t *testing.T, answers ...*http.Response) *http.Client {
+	return clientOf(t, httpx.TransportConfig{Base: tripper(func(*http.Request) (*http.Response, error) {
+		resp := answers[0]
+		answers = answers[1:]
+		return resp, nil
+	})}, retries(t))
+}
+
+func TestABaseThatDoesLittle(t *testing.T) {
+	if a := get(t, bare(t, &http.Response{StatusCode: 503}, &http.Response{StatusCode: 200}), "http://service.test/"); a.status != 200 || a.err != nil {
+		t.Errorf("got %+v", a)
+	}
+	if a := get(t, bare(t, nil, nil, nil), "http://service.test/"); a.err == nil {
+		t.Errorf("got %+v", a)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe() // nobody writes, and no context is looked at
+		defer w.Close()
+		c := bare(t, &http.Response{StatusCode: 503, ContentLength: -1, Body: r}, &http.Response{StatusCode: 200})
+		if a := get(t, c, "http://service.test/"); a.status != 200 || a.err != nil {
+			t.Errorf("got %+v", a)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/iotest"
 )
 
 // dribble gives its text in pieces of random size, and counts how often it was closed.
@@ -141,6 +142,24 @@ func TestAnUploadIsClosedWhenItsLastTryIs(t *testing.T) {
 		first.Close()
 		if origin.closes != 1 {
 			t.Errorf("%s: closed %d times", name, origin.closes)
+		}
+	}
+}
+
+// What the caller itself failed to give is not asked for again.
+func TestAnUploadThatBreaksIsNotSentAgain(t *testing.T) {
+	torn := errors.New("torn")
+	for name, renew := range map[string]func() (io.ReadCloser, error){
+		"kept":    nil,
+		"renewed": func() (io.ReadCloser, error) { return http.NoBody, nil },
+	} {
+		u := newUpload(&http.Request{Body: io.NopCloser(iotest.ErrReader(torn)), GetBody: renew}, 100)
+		body, err := u.next()
+		if err != nil || !u.again() || u.failure() != nil {
+			t.Errorf("%s: %v, again: %v, %v", name, err, u.again(), u.failure())
+		}
+		if _, err := body.Read(make([]byte, 1)); !errors.Is(err, torn) || u.again() || !errors.Is(u.failure(), ErrBody) {
+			t.Errorf("%s: %v, again: %v, %v", name, err, u.again(), u.failure())
 		}
 	}
 }
