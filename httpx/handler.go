@@ -28,7 +28,7 @@ type HandlerConfig struct {
 	// Tenant is who made a request, such as a customer. Guards that have a key of their own can take this one: set their Key
 	// to gabion.TenantOf. Default: nobody in particular.
 	Tenant func(*http.Request) string
-	// Refuse answers a request that was not admitted. Default: [Refuse].
+	// Refuse answers a request that was not admitted; r is as it came. Default: [Refuse].
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 }
 
@@ -81,8 +81,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := &recorder{ResponseWriter: w}
 	ctx, cancel := h.context(r, &answer.served)
 	defer cancel()
-	r = r.WithContext(ctx)
-	permit, err := h.admit(r)
+	permit, err := h.admit(ctx, r)
 	if err != nil {
 		h.config.Refuse(w, r, err)
 		return
@@ -91,15 +90,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if permit != nil {
 		defer func() { permit.Done(answer.outcome(client, returned)) }()
 	}
-	h.next.ServeHTTP(answer.face(), r)
+	h.next.ServeHTTP(answer.face(), r.WithContext(ctx))
 	returned = true
 }
 
 // admit passes the guards.
-func (h *Handler) admit(r *http.Request) (*gabion.Permit, error) {
+func (h *Handler) admit(ctx context.Context, r *http.Request) (*gabion.Permit, error) {
 	pipe := h.config.Pipe
 	if pipe == nil {
-		return nil, r.Context().Err() // the time may have been over from the start
+		return nil, ctx.Err() // the time may have been over from the start
 	}
 	if h.config.Key != nil {
 		var err error
@@ -107,7 +106,7 @@ func (h *Handler) admit(r *http.Request) (*gabion.Permit, error) {
 			return nil, err
 		}
 	}
-	return pipe.Acquire(r.Context())
+	return pipe.Acquire(ctx)
 }
 
 // context is what the guards and the handler are to know of a request.
