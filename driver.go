@@ -29,12 +29,12 @@ type Attempt struct {
 
 	// Outcome and Err say how the run ended.
 	Outcome Outcome
-	Err     error
 	// TimedOut is set when the run ended after its Plan's Timeout had passed, whatever it returned.
 	TimedOut bool
-	// Took is how long the run took that counts. Second is set when that is one that was started Beside the first.
-	Took   Instant
+	// Second is set when the run that counts is one that was started Beside the first. Took is how long that one took.
 	Second bool
+	Took   Instant
+	Err    error
 }
 
 // Plan is how a run is to be done. The zero Plan runs it as it is.
@@ -52,6 +52,11 @@ type Plan struct {
 	Beside  time.Duration
 	Most    int
 	Another func(now Instant) bool
+}
+
+// plain says that the run is done as it is.
+func (p *Plan) plain() bool {
+	return p.Timeout == 0 && p.Delay == 0 && p.Instead == nil && p.Beside == 0
 }
 
 // MaxBeside is how many runs there can be beside the first.

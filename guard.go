@@ -18,6 +18,9 @@ type Description struct {
 	Position Position
 	// Races is set when it is a driver that may ask for a run beside another: [Plan].Beside.
 	Races bool
+	// Failures is set when it is a driver that has nothing to say after a run that was a [Success]: its After is not asked
+	// then.
+	Failures bool
 }
 
 // Position is a policy's place in the recommended order, outermost first. A policy of your own takes the

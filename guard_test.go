@@ -27,7 +27,8 @@ type watcher struct {
 	journal  *journal
 	refuse   bool
 	waits    gabion.Instant
-	panics   bool
+	panics   bool   // in Acquire
+	ends     func() // in Done, instead of returning
 	held     atomic.Int32
 	results  []gabion.Result
 }
@@ -52,6 +53,9 @@ func (w *watcher) Done(_ gabion.Ticket, r gabion.Result) {
 	w.held.Add(-1)
 	w.journal.add("%s done: %v", w.name, r.Outcome)
 	w.results = append(w.results, r)
+	if w.ends != nil {
+		w.ends()
+	}
 }
 
 // director is a driver that writes down what it is asked and answers as it is told.
@@ -60,11 +64,12 @@ type director struct {
 	position gabion.Position
 	journal  *journal
 	plan     gabion.Plan
+	failures bool
 	after    func(gabion.Attempt) gabion.Verdict
 }
 
 func (d *director) Describe() gabion.Description {
-	return gabion.Description{Kind: "director", Name: d.name, Position: d.position}
+	return gabion.Description{Kind: "director", Name: d.name, Position: d.position, Failures: d.failures}
 }
 
 func (d *director) Before(_ context.Context, a gabion.Attempt) gabion.Plan {
@@ -97,3 +102,85 @@ func newPipe(t testing.TB, cfg gabion.Config, policies ...gabion.Policy) *gabion
 func succeed(context.Context) error { return nil }
 
 func fail(context.Context) error { return errDown }
+
+// There are more guards side by side than a call has room for at once.
+func manyGuards(j *journal) []*watcher {
+	all := make([]*watcher, 8)
+	for i := range all {
+		all[i] = &watcher{name: fmt.Sprint(i), position: gabion.Position(i), journal: j, waits: gabion.Instant(i)}
+	}
+	return all
+}
+
+func policiesOf(guards []*watcher) (all []gabion.Policy) {
+	for _, g := range guards {
+		all = append(all, g)
+	}
+	return all
+}
+
+func TestManyGuardsSideBySide(t *testing.T) {
+	var j journal
+	guards := manyGuards(&j)
+	if err := newPipe(t, gabion.Config{}, policiesOf(guards)...).Run(t.Context(), succeed); err != nil {
+		t.Fatal(err)
+	}
+	for i := range guards {
+		if admits, done := fmt.Sprintf("%d admits", i), fmt.Sprintf("%d done: success", i); j[i] != admits || j[len(j)-1-i] != done {
+			t.Errorf("%q at %d and %q at the end, want %q and %q", j[i], i, j[len(j)-1-i], admits, done)
+		}
+		if r := guards[i].results[0]; r.Began == 0 || r.Began != guards[0].results[0].Began || r.Ended < r.Began {
+			t.Errorf("%d is told %+v, and 0 %+v: it began once, after all waiting", i, r, guards[0].results[0])
+		}
+	}
+}
+
+func TestEachOfManyGuardsCanRefuse(t *testing.T) {
+	for refuses := range 8 {
+		guards := manyGuards(new(journal))
+		guards[refuses].refuse = true
+		err := newPipe(t, gabion.Config{}, policiesOf(guards)...).Run(t.Context(), func(context.Context) error { t.Error("called"); return nil })
+		if !errors.Is(err, errShut) {
+			t.Fatal(err)
+		}
+		for i, g := range guards {
+			switch {
+			case g.held.Load() != 0:
+				t.Errorf("%d refuses, and %d has %d places", refuses, i, g.held.Load())
+			case i >= refuses && len(g.results) != 0:
+				t.Errorf("%d refuses, and %d is told %+v", refuses, i, g.results)
+			case i < refuses && (len(g.results) != 1 || g.results[0].Outcome != gabion.Ignored || g.results[0].Began != 0 || !errors.Is(g.results[0].Err, errShut)):
+				t.Errorf("%d refuses, and %d is told %+v", refuses, i, g.results)
+			}
+		}
+	}
+}
+
+// A guard that does not return from Done keeps no other from being told.
+func TestDoneThatDoesNotReturn(t *testing.T) {
+	for name, exit := range exits {
+		for ends := range 8 {
+			guards := manyGuards(new(journal))
+			guards[ends].ends = exit
+			pipe := newPipe(t, gabion.Config{}, policiesOf(guards)...)
+			leave(t, func() { pipe.Run(t.Context(), succeed) })
+			for i, g := range guards {
+				if g.held.Load() != 0 || len(g.results) != 1 {
+					t.Errorf("%s in Done of %d: %d has %d places and is told %+v", name, ends, i, g.held.Load(), g.results)
+				}
+			}
+		}
+	}
+}
+
+// Who has nothing to say after a success is not asked, and after anything else is.
+func TestFailuresAlone(t *testing.T) {
+	for outcome, want := range map[error]string{nil: "d before 1", errDown: "d before 1 d after 1: failure", errShut: "d before 1 d after 1: ignored"} {
+		var j journal
+		d := &director{name: "d", journal: &j, failures: true}
+		err := newPipe(t, gabion.Config{}, d).Run(t.Context(), func(context.Context) error { return outcome })
+		if got := fmt.Sprint([]string(j)); got != "["+want+"]" || !errors.Is(err, outcome) {
+			t.Errorf("%v: %s, %v; want %s", outcome, got, err, want)
+		}
+	}
+}

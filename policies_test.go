@@ -13,6 +13,7 @@ import (
 	"github.com/gabion-io/gabion/fallback"
 	"github.com/gabion-io/gabion/ratelimit"
 	"github.com/gabion-io/gabion/retry"
+	"github.com/gabion-io/gabion/shed"
 	"github.com/gabion-io/gabion/timeout"
 )
 
@@ -35,6 +36,9 @@ var tight = map[string]func() gabion.Policy{
 	},
 	"ratelimit.Requests": func() gabion.Policy {
 		return must(ratelimit.NewRequests(ratelimit.RequestsConfig{Rate: ratelimit.Rate{Count: 1000, Per: time.Second}}))
+	},
+	"shed": func() gabion.Policy {
+		return must(shed.New(shed.Config{Concurrency: 1, Deadline: time.Millisecond}))
 	},
 	"retry":    func() gabion.Policy { return must(retry.New(retry.Config{})) },
 	"timeout":  func() gabion.Policy { return must(timeout.New(timeout.Config{})) },
@@ -68,7 +72,7 @@ func TestTrap07NoPolicyLosesAPermit(t *testing.T) {
 
 // The twin: these policies do hold permits while a call runs.
 func TestTightPoliciesRefuseASecondCall(t *testing.T) {
-	for _, kind := range []string{"bulkhead", "ratelimit.ServerTime"} {
+	for _, kind := range []string{"bulkhead", "ratelimit.ServerTime", "shed"} {
 		pipe := newPipe(t, gabion.Config{}, tight[kind]())
 		err := pipe.Run(t.Context(), func(ctx context.Context) error {
 			return pipe.Run(ctx, func(context.Context) error { t.Errorf("%s: called", kind); return nil })

@@ -30,10 +30,10 @@ func enter[T any](ctx context.Context, r *run, i int, f func(context.Context) (T
 	if i == len(r.pipe.steps) {
 		return call(ctx, r, f)
 	}
-	if s := &r.pipe.steps[i]; s.guard != nil {
-		return guarded(ctx, r, i, s.guard, f)
+	if r.pipe.steps[i].guard != nil {
+		return guarded(ctx, r, i, f)
 	}
-	return driven(ctx, r, i, r.pipe.steps[i].driver, f)
+	return driven(ctx, r, i, f)
 }
 
 func call[T any](ctx context.Context, r *run, f func(context.Context) (T, error)) (T, error) {
@@ -47,43 +47,84 @@ func call[T any](ctx context.Context, r *run, f func(context.Context) (T, error)
 	return v, err
 }
 
-func guarded[T any](ctx context.Context, r *run, i int, g Guard, f func(context.Context) (T, error)) (T, error) {
-	ticket, err := g.Acquire(ctx, r.now)
-	r.now += ticket.Waited
-	if err != nil {
-		if ctx.Err() != nil { // it may have waited for as long as that took
-			r.now = Now()
-		}
-		var none T
-		r.outcome = Ignored
-		return none, err
+// guards are those of a pipe that stand side by side, and what they have given to a call. There can be more than have room
+// here: those further in are entered for themselves.
+type guards struct {
+	steps   []step
+	tickets [3]Ticket
+	entered int
+}
+
+// release gives the tickets back, innermost first. When that panics, calling it again goes on with the next one.
+func (g *guards) release(r Result) {
+	for g.entered > 0 {
+		g.entered--
+		g.steps[g.entered].guard.Done(g.tickets[g.entered], r)
 	}
+}
+
+// enter passes the guards. When one refuses, its error is returned, and those before it have not been released.
+func (g *guards) enter(ctx context.Context, r *run) error {
+	for g.entered < len(g.steps) && g.entered < len(g.tickets) && g.steps[g.entered].guard != nil {
+		ticket, err := g.steps[g.entered].guard.Acquire(ctx, r.now)
+		r.now += ticket.Waited
+		if err != nil {
+			if ctx.Err() != nil { // it may have waited for as long as that took
+				r.now = Now()
+			}
+			r.outcome = Ignored
+			return err
+		}
+		g.tickets[g.entered] = ticket
+		g.entered++
+	}
+	return nil
+}
+
+func guarded[T any](ctx context.Context, r *run, i int, f func(context.Context) (T, error)) (v T, err error) {
+	g := guards{steps: r.pipe.steps[i:]}
 	outer := r.began
 	r.began = 0
-	returned := false
 	defer func() {
-		if !returned { // a panic or runtime.Goexit is passing through
-			g.Done(ticket, Result{Outcome: Failure, Err: errUnwound, Began: r.began, Ended: Now()})
+		if g.entered > 0 { // a panic or runtime.Goexit is passing through
+			g.release(Result{Outcome: Failure, Err: errUnwound, Began: r.began, Ended: Now()})
 		}
 	}()
-	v, err := enter(ctx, r, i+1, f)
-	returned = true
-	g.Done(ticket, Result{Outcome: r.outcome, Err: err, Began: r.began, Ended: r.now})
+	if err = g.enter(ctx, r); err == nil {
+		v, err = enter(ctx, r, i+g.entered, f)
+	}
+	g.release(Result{Outcome: r.outcome, Err: err, Began: r.began, Ended: r.now})
 	if outer != 0 {
 		r.began = outer
 	}
 	return v, err
 }
 
-func driven[T any](ctx context.Context, r *run, i int, d Driver, f func(context.Context) (T, error)) (T, error) {
-	a := Attempt{Number: 1, Entered: r.now, Now: r.now}
+func driven[T any](ctx context.Context, r *run, i int, f func(context.Context) (T, error)) (T, error) {
+	s, entered := &r.pipe.steps[i], r.now
+	plan := s.driver.Before(ctx, Attempt{Number: 1, Entered: entered, Now: entered})
+	var v T
+	var err error
+	if plan.plain() {
+		v, err = enter(ctx, r, i+1, f)
+	} else {
+		v, err = planned(ctx, r, i+1, plan, f)
+	}
+	if r.outcome == Success && s.desc.Failures {
+		r.took, r.second = 0, false
+		return v, err
+	}
+	return judged(ctx, r, i, entered, plan.Timeout, v, err, f)
+}
+
+// judged is what comes after the first run of what a driver encloses, which began at started and had a timeout, or none.
+func judged[T any](ctx context.Context, r *run, i int, started, timeout Instant, v T, err error, f func(context.Context) (T, error)) (T, error) {
+	d := r.pipe.steps[i].driver
+	a := Attempt{Number: 1, Entered: started, Now: started}
 	failed := false // an earlier run was a Failure
 	for {
-		started := r.now
-		plan := d.Before(ctx, a)
-		v, err := planned(WithAttempt(ctx, a.Number), r, i+1, plan, f)
 		a.Now, a.Outcome, a.Err = r.now, r.outcome, err
-		a.TimedOut = plan.Timeout > 0 && r.now-started >= plan.Timeout
+		a.TimedOut = timeout > 0 && r.now-started >= timeout
 		a.Took, a.Second = cmp.Or(r.took, r.now-started), r.second
 		r.took, r.second = 0, false
 		verdict := d.After(ctx, a)
@@ -103,7 +144,11 @@ func driven[T any](ctx context.Context, r *run, i int, d Driver, f func(context.
 			a.Earlier = cmp.Or(err, a.Earlier)
 		}
 		r.now = Now()
+		started = r.now
 		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: r.now, Earlier: a.Earlier}
+		plan := d.Before(ctx, a)
+		timeout = plan.Timeout
+		v, err = planned(WithAttempt(ctx, a.Number), r, i+1, plan, f)
 	}
 }
 

@@ -23,7 +23,7 @@ var (
 
 // Describe implements [gabion.Policy].
 func (r *Retry) Describe() gabion.Description {
-	return gabion.Description{Kind: "retry", Name: r.settings().Name, Position: gabion.PositionRetry}
+	return gabion.Description{Kind: "retry", Name: r.settings().Name, Position: gabion.PositionRetry, Failures: true}
 }
 
 // Before implements [gabion.Driver].
