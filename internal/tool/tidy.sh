@@ -3,6 +3,7 @@
 # that is not published yet, and go.mod may hold no replace, so the work is done on a copy that has them.
 #
 #   internal/tool/tidy.sh                       tidy every module
+#   internal/tool/tidy.sh bench                 tidy one
 #   internal/tool/tidy.sh server get PKG@VER    add a dependency to one
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,10 +21,12 @@ with_replaces() { # DIR COMMAND...
     for module in "" /adapters/grpc /adapters/otel /adapters/prometheus /examples /server; do
       go mod edit -replace "github.com/gabion-io/gabion$module=$root$module" "$copy/go.mod"
     done
+    go mod edit -replace "google.golang.org/genproto=$(sed -n 's|^replace google.golang.org/genproto => \(.*\) \(.*\)|\1@\2|p' "$root/go.work")" "$copy/go.mod"
     go "$@" -modfile="$copy/go.mod" "${extra[@]}"
     for module in "" /adapters/grpc /adapters/otel /adapters/prometheus /examples /server; do
       go mod edit -dropreplace "github.com/gabion-io/gabion$module" "$copy/go.mod"
     done
+    go mod edit -dropreplace google.golang.org/genproto "$copy/go.mod"
   )
   cp "$copy/go.mod" "$dir/go.mod"
   if [ -f "$copy/go.sum" ]; then grep -v '^github.com/gabion-io/gabion' "$copy/go.sum" >"$dir/go.sum" || true; fi
@@ -31,7 +34,9 @@ with_replaces() { # DIR COMMAND...
 }
 
 extra=()
-if [ $# -gt 0 ]; then
+if [ $# -eq 1 ]; then
+  with_replaces "$1" mod tidy
+elif [ $# -gt 0 ]; then
   dir=$1
   extra=("${@:3}")
   with_replaces "$dir" get
