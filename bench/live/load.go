@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -109,7 +110,7 @@ func (l *load) run() {
 
 // connection sends requests over one connection, whose answers count from when they were due.
 func (l *load) connection(began time.Time, first time.Duration) error {
-	c, err := net.DialTimeout("tcp", l.address, 5*time.Second)
+	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(context.Background(), "tcp", l.address)
 	if err != nil {
 		return err
 	}

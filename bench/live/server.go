@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -31,8 +32,10 @@ func serve(mode string) error {
 	for line := [1]byte{}; ; {
 		if _, err := os.Stdin.Read(line[:]); err != nil {
 			_ = server.Close() // the parent has gone, and this was all
-			<-failed
-			if err == io.EOF {
+			if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
+				return ended
+			}
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
