@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/ratelimit"
 )
 
@@ -18,7 +17,7 @@ func TestTrap26TenMillionKeysStayBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := gabion.Instant(time.Hour)
+	now := time.Hour
 	victims := make([]string, refused)
 	for i := range victims {
 		victims[i] = "refused-" + strconv.Itoa(i)
