@@ -13,7 +13,7 @@ func room(dir string) (Usage, error) {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return Usage{}, err
 	}
-	block := int64(s.Bsize)
+	block := int64(s.Bsize) //nolint:unconvert // it has 32 bits on other systems
 	return Usage{
 		Total: int64(s.Blocks) * block, Free: int64(s.Bavail) * block,
 		Files: int64(s.Files), FilesFree: int64(s.Ffree),

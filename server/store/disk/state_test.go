@@ -3,8 +3,6 @@ package disk
 import (
 	"testing"
 	"time"
-
-	"github.com/gabion-io/gabion"
 )
 
 const mib = 1 << 20
@@ -65,7 +63,7 @@ func TestStates(t *testing.T) {
 }
 
 func TestAFailedWriteMakesItFullForAWhile(t *testing.T) {
-	j := judge{low: 100 * mib, full: 40 * mib, until: gabion.Instant(forced)}
+	j := judge{low: 100 * mib, full: 40 * mib, until: forced}
 	roomy := Usage{Total: 1000 * mib, Free: 900 * mib}
 	if got, why := j.see(roomy, 0, forced-time.Second); got != Full || why != "a write failed for want of room" {
 		t.Errorf("%v: %s", got, why)
