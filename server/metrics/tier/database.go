@@ -1,0 +1,164 @@
+package tier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/util/compression"
+)
+
+// database is one tier. Appends take turns: what the guard decided about a new series holds until it is born.
+type database struct {
+	*tsdb.DB
+	name   string
+	turn   chan struct{}
+	census *census
+	gate   gate
+	room   *room
+	ledger *ledger
+}
+
+// shape is how a tier differs from the other.
+type shape struct {
+	name             string
+	keep             Keep
+	shortest, widest time.Duration // of a block
+	late             time.Duration
+}
+
+func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) {
+	d := &database{name: s.name, turn: make(chan struct{}, 1), census: newCensus(), ledger: l}
+	d.gate = gate{limits: o.Limits, labels: o.Labels, census: d.census}
+	t := tsdb.DefaultOptions()
+	t.RetentionDuration = s.keep.For.Milliseconds()
+	t.MaxBytes = s.keep.Size
+	t.MinBlockDuration, t.MaxBlockDuration = s.shortest.Milliseconds(), s.widest.Milliseconds()
+	t.OutOfOrderTimeWindow = s.late.Milliseconds()
+	t.WALCompression = compression.Snappy
+	t.SeriesLifecycleCallback = d.census
+	var reg prometheus.Registerer
+	if o.Registerer != nil {
+		reg = prometheus.WrapRegistererWith(prometheus.Labels{"tier": s.name}, o.Registerer)
+	}
+	db, err := tsdb.Open(dir, o.Logger.With(slog.String("tier", s.name)), reg, t, nil)
+	if err != nil {
+		return nil, fmt.Errorf("tier: open %s: %w", s.name, err)
+	}
+	d.DB = db
+	d.room = &room{tier: s.name, guard: o.Guard, quota: s.keep.Size, used: d.size}
+	return d, nil
+}
+
+// size is how many bytes the database takes on the disk.
+func (d *database) size() int64 {
+	n := d.Head().Size()
+	for _, b := range d.Blocks() {
+		n += b.Size()
+	}
+	return n
+}
+
+// oldest and newest are the times of its first and last sample; ok is false when it has none.
+func (d *database) oldest() (at int64, ok bool) {
+	at = d.Head().MinTime()
+	if blocks := d.Blocks(); len(blocks) > 0 {
+		at = min(at, blocks[0].MinTime())
+	}
+	return at, at != math.MaxInt64
+}
+
+func (d *database) newest() (at int64, ok bool) {
+	at = d.Head().MaxTime()
+	if blocks := d.Blocks(); len(blocks) > 0 {
+		at = max(at, blocks[len(blocks)-1].MaxTime()-1) // the end of a block is not in it
+	}
+	return at, at != math.MinInt64
+}
+
+// take waits for the turn to append.
+func (d *database) take(ctx context.Context) error {
+	select {
+	case d.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("tier: waiting for %s: %w", d.name, context.Cause(ctx))
+	}
+}
+
+func (d *database) give() { <-d.turn }
+
+// append writes what the gate lets through, all or nothing. Whoever calls it has the turn.
+func (d *database) append(ctx context.Context, producer string, open window, batch []Sample) (Dropped, error) {
+	var dropped Dropped
+	app := d.AppenderV2(ctx)
+	known, _ := app.(storage.GetRef)
+	for i := range batch {
+		reason, culprit, err := d.one(app, known, open, &batch[i])
+		switch {
+		case err == nil:
+		case errors.Is(err, errRefused):
+			dropped.add(reason, batch[i].Labels, err.Error())
+			d.ledger.add(producer, reason, culprit, 1)
+		default:
+			return dropped, d.failed(errors.Join(err, app.Rollback()))
+		}
+	}
+	if err := app.Commit(); err != nil {
+		return dropped, d.failed(err)
+	}
+	return dropped, nil
+}
+
+// one appends a sample. An error that is errRefused concerns this sample alone.
+func (d *database) one(app storage.AppenderV2, known storage.GetRef, open window, s *Sample) (Reason, string, error) {
+	if reason, err := open.admit(s.At); err != nil {
+		return reason, "", err
+	}
+	l := s.Labels
+	ref, own := known.GetRef(l, l.Hash())
+	if ref == 0 {
+		if reason, culprit, err := d.gate.admit(l); err != nil {
+			return reason, culprit, err
+		}
+	} else {
+		l = own
+	}
+	_, err := app.Append(ref, l, 0, s.At, s.Value, s.Histogram, s.FloatHistogram, storage.AppendV2Options{})
+	if err == nil {
+		return 0, "", nil
+	}
+	return judge(err)
+}
+
+// judge tells a bad sample from a broken database.
+func judge(err error) (Reason, string, error) {
+	_, badHistogram := errors.AsType[histogram.Error](err)
+	switch {
+	case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfOrderSample), errors.Is(err, storage.ErrOutOfBounds):
+		return TooOld, "", refuse("there are newer samples, and it is too late for an older one")
+	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
+		return Duplicate, "", refuse("there is another value for that moment")
+	case badHistogram:
+		return BadHistogram, "", refuse(err.Error())
+	case errors.Is(err, tsdb.ErrInvalidSample):
+		return BadLabels, "", refuse(err.Error())
+	}
+	return 0, "", err
+}
+
+// failed names the tier, and tells a full disk from other trouble.
+func (d *database) failed(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &FullError{Tier: d.name, Err: err}
+	}
+	return fmt.Errorf("tier: append to %s: %w", d.name, err)
+}
