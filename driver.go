@@ -54,9 +54,10 @@ type Plan struct {
 	Another func(now Instant) bool
 }
 
-// plain says that the run is done as it is.
-func (p *Plan) plain() bool {
-	return p.Timeout == 0 && p.Delay == 0 && p.Instead == nil && p.Beside == 0
+// Starter is told that a call begins, in place of Before, when its Description says that it is about Failures alone. After
+// is not asked then for runs that succeed. So calls that succeed cost less.
+type Starter interface {
+	Start(now Instant)
 }
 
 // MaxBeside is how many runs there can be beside the first.

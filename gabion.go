@@ -87,6 +87,9 @@ func do[T any](ctx context.Context, p *Pipe, held any, f func(context.Context) (
 	}
 	start := Now()
 	r := run{pipe: p, caller: ctx, now: start, held: held}
+	if p.config.Observer == nil {
+		return enter(ctx, &r, 0, f)
+	}
 	returned := false
 	defer func() {
 		if !returned { // a panic or runtime.Goexit is passing through

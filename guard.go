@@ -18,8 +18,8 @@ type Description struct {
 	Position Position
 	// Races is set when it is a driver that may ask for a run beside another: [Plan].Beside.
 	Races bool
-	// Failures is set when it is a driver that has nothing to say after a run that was a [Success]: its After is not asked
-	// then.
+	// Failures is set when it is a driver that is about failures alone: it has nothing to plan for the first run of a call and
+	// nothing to say after a [Success]. Then it must be a [Starter].
 	Failures bool
 }
 

@@ -173,14 +173,28 @@ func TestDoneThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// Who has nothing to say after a success is not asked, and after anything else is.
+// starter is a director that is about failures alone.
+type starter struct{ *director }
+
+func (s starter) Start(gabion.Instant) { s.journal.add("%s starts", s.name) }
+
+// Who is about failures alone is told that a call begins, and asked after what is no success.
 func TestFailuresAlone(t *testing.T) {
-	for outcome, want := range map[error]string{nil: "d before 1", errDown: "d before 1 d after 1: failure", errShut: "d before 1 d after 1: ignored"} {
+	for outcome, want := range map[error]string{
+		nil:     "d starts",
+		errDown: "d starts d after 1: failure d before 2 d after 2: failure",
+		errShut: "d starts d after 1: ignored",
+	} {
 		var j journal
-		d := &director{name: "d", journal: &j, failures: true}
+		d := starter{&director{name: "d", journal: &j, failures: true, after: func(a gabion.Attempt) gabion.Verdict {
+			return gabion.Verdict{Again: a.Number == 1 && a.Outcome == gabion.Failure}
+		}}}
 		err := newPipe(t, gabion.Config{}, d).Run(t.Context(), func(context.Context) error { return outcome })
 		if got := fmt.Sprint([]string(j)); got != "["+want+"]" || !errors.Is(err, outcome) {
 			t.Errorf("%v: %s, %v; want %s", outcome, got, err, want)
 		}
+	}
+	if _, err := gabion.New(gabion.Config{Policies: []gabion.Policy{&director{failures: true}}}); err == nil {
+		t.Error("a driver that cannot be told that a call begins is taken")
 	}
 }

@@ -44,9 +44,10 @@ type Pipe struct {
 
 // step is one policy at its place: one of guard and driver is set.
 type step struct {
-	desc   Description
-	guard  Guard
-	driver Driver
+	desc    Description
+	guard   Guard
+	driver  Driver
+	starter Starter // the driver, when it is about failures alone
 }
 
 // New makes a pipe. It fails when a policy is nil or is neither a [Guard], a [Driver] nor a [Composite].
@@ -82,7 +83,13 @@ func (p *Pipe) add(policies []Policy) error {
 		case Guard:
 			p.steps = append(p.steps, step{desc: policy.Describe(), guard: policy})
 		case Driver:
-			p.steps = append(p.steps, step{desc: policy.Describe(), driver: policy})
+			s := step{desc: policy.Describe(), driver: policy}
+			if s.desc.Failures {
+				if s.starter, _ = policy.(Starter); s.starter == nil {
+					return &FieldError{"policies", fmt.Sprintf("has a %T, which is about failures alone but is no Starter", policy)}
+				}
+			}
+			p.steps = append(p.steps, s)
 		default:
 			return &FieldError{"policies", fmt.Sprintf("has a %T, which is neither a Guard, a Driver nor a Composite", policy)}
 		}

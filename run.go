@@ -102,18 +102,16 @@ func guarded[T any](ctx context.Context, r *run, i int, f func(context.Context) 
 
 func driven[T any](ctx context.Context, r *run, i int, f func(context.Context) (T, error)) (T, error) {
 	s, entered := &r.pipe.steps[i], r.now
+	if s.starter != nil {
+		s.starter.Start(entered)
+		v, err := enter(ctx, r, i+1, f)
+		if r.outcome == Success {
+			return v, err
+		}
+		return judged(ctx, r, i, entered, 0, v, err, f)
+	}
 	plan := s.driver.Before(ctx, Attempt{Number: 1, Entered: entered, Now: entered})
-	var v T
-	var err error
-	if plan.plain() {
-		v, err = enter(ctx, r, i+1, f)
-	} else {
-		v, err = planned(ctx, r, i+1, plan, f)
-	}
-	if r.outcome == Success && s.desc.Failures {
-		r.took, r.second = 0, false
-		return v, err
-	}
+	v, err := planned(ctx, r, i+1, plan, f)
 	return judged(ctx, r, i, entered, plan.Timeout, v, err, f)
 }
 
