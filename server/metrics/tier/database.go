@@ -33,11 +33,12 @@ type shape struct {
 	keep             Keep
 	shortest, widest time.Duration // of a block
 	late             time.Duration
+	exempt           string // series whose names begin so are not counted against the limits; "": none
 }
 
 func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) {
 	d := &database{name: s.name, turn: make(chan struct{}, 1), census: newCensus(), ledger: l}
-	d.gate = gate{limits: o.Limits, labels: o.Labels, census: d.census}
+	d.gate = gate{limits: o.Limits, labels: o.Labels, census: d.census, exempt: s.exempt}
 	t := tsdb.DefaultOptions()
 	t.RetentionDuration = s.keep.For.Milliseconds()
 	t.MaxBytes = s.keep.Size
@@ -85,8 +86,15 @@ func (d *database) newest() (at int64, ok bool) {
 }
 
 // take waits for the turn to append.
-func (d *database) take(ctx context.Context) error {
+func (d *database) take(ctx context.Context, closed <-chan struct{}) error {
 	select {
+	case <-closed:
+		return ErrClosed
+	default:
+	}
+	select {
+	case <-closed:
+		return ErrClosed
 	case d.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():

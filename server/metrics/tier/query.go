@@ -1,6 +1,7 @@
 package tier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
 )
 
 // LookBack is how long a sample of raw stands for the present. That of a roll-up is two and a half times its step.
@@ -21,15 +23,75 @@ func NewParser() parser.Parser { return parser.NewParser(parserOptions) }
 
 var parserOptions = parser.Options{EnableExtendedRangeSelectors: true}
 
-// Engine evaluates queries within [Options.Query]. It goes with the store as its storage.Queryable.
-func (s *Store) Engine() *promql.Engine { return s.engine }
+// Asking bounds one query further.
+type Asking struct {
+	// Timeout is how long it may take, when that is less than [QueryLimits.Timeout]. Default: that one.
+	Timeout time.Duration
+	// LookBack is how long a sample stands for the present. Default: [LookBack].
+	LookBack time.Duration
+}
 
-func newEngine(q QueryLimits) *promql.Engine {
+// Answer is what a query found.
+type Answer struct {
+	// Value is a promql.Vector, promql.Matrix, promql.Scalar or promql.String. It is valid until Close.
+	Value parser.Value
+	// Warnings say what is doubtful about it.
+	Warnings annotations.Annotations
+
+	query  promql.Query
+	cancel context.CancelFunc
+}
+
+// Close gives back what the answer holds.
+func (a *Answer) Close() {
+	a.query.Close()
+	a.cancel()
+}
+
+// Instant evaluates an expression at a moment, over both tiers. Its errors are a parser.ParseErrors (with positions), those
+// of package promql (too many samples, too long), [ErrBusy], [ErrClosed] and the context's.
+func (s *Store) Instant(ctx context.Context, expr string, at time.Time, ask Asking) (*Answer, error) {
+	return s.ask(ctx, ask, func(ctx context.Context, o promql.QueryOpts) (promql.Query, error) {
+		return s.engine.NewInstantQuery(ctx, s, o, expr, at)
+	})
+}
+
+// Range evaluates an expression at from, and every step after it up to to. Its errors are those of [Store.Instant].
+func (s *Store) Range(ctx context.Context, expr string, from, to time.Time, step time.Duration, ask Asking) (*Answer, error) {
+	return s.ask(ctx, ask, func(ctx context.Context, o promql.QueryOpts) (promql.Query, error) {
+		return s.engine.NewRangeQuery(ctx, s, o, expr, from, to, step)
+	})
+}
+
+type prepare func(context.Context, promql.QueryOpts) (promql.Query, error)
+
+// ask bounds the time from the very beginning: preparing a query waits for its turn as well.
+func (s *Store) ask(ctx context.Context, ask Asking, prepare prepare) (*Answer, error) {
+	limit := s.options.Query.Timeout
+	if ask.Timeout > 0 {
+		limit = min(limit, ask.Timeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	q, err := prepare(ctx, promql.NewPrometheusQueryOpts(false, cmp.Or(max(ask.LookBack, 0), LookBack)))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	result := q.Exec(ctx)
+	a := &Answer{Value: result.Value, Warnings: result.Warnings, query: q, cancel: cancel}
+	if result.Err != nil {
+		a.Close()
+		return nil, result.Err
+	}
+	return a, nil
+}
+
+func newEngine(q QueryLimits, t *turnstile) *promql.Engine {
 	return promql.NewEngine(promql.EngineOpts{
 		MaxSamples:               q.Samples,
 		Timeout:                  q.Timeout,
 		LookbackDelta:            LookBack,
-		ActiveQueryTracker:       &turnstile{places: make(chan struct{}, q.Concurrency), waiting: make(chan struct{}, q.Concurrency+q.Queue)},
+		ActiveQueryTracker:       t,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
 		EnableAtModifier:         true,
 		EnableNegativeOffset:     true,
@@ -39,6 +101,10 @@ func newEngine(q QueryLimits) *promql.Engine {
 
 // turnstile lets some queries run, some wait, and turns the others away. It implements promql.QueryTracker.
 type turnstile struct{ places, waiting chan struct{} }
+
+func newTurnstile(q QueryLimits) *turnstile {
+	return &turnstile{places: make(chan struct{}, q.Concurrency), waiting: make(chan struct{}, q.Concurrency+q.Queue)}
+}
 
 // GetMaxConcurrent implements promql.QueryTracker.
 func (t *turnstile) GetMaxConcurrent() int { return cap(t.places) }

@@ -63,7 +63,7 @@ func newRollup(o Options) (*rollup, error) {
 	}
 	limits := o.Query
 	limits.Concurrency, limits.Queue = 1, 1
-	r := &rollup{engine: newEngine(limits)}
+	r := &rollup{engine: newEngine(limits, newTurnstile(limits))}
 	for _, step := range o.Steps {
 		g := &group{step: step, mark: labels.FromStrings(labels.MetricName, markName+model.Duration(step).String())}
 		for _, rule := range o.Rules {
@@ -188,7 +188,8 @@ func (r *rollup) due(oldest time.Time) (*group, time.Time) {
 	for _, g := range r.groups {
 		from := g.done
 		if from.Before(oldest) {
-			from = time.UnixMilli(oldest.UnixMilli() - oldest.UnixMilli()%g.step.Milliseconds())
+			at := oldest.UnixMilli() - 1 // a sample at the end of a step belongs to it
+			from = time.UnixMilli(at - at%g.step.Milliseconds())
 		}
 		if next := from.Add(g.step); first == nil || next.Before(end) {
 			first, end = g, next
@@ -212,7 +213,7 @@ func (g *group) evaluate(ctx context.Context, engine *promql.Engine, s *Store, e
 		}
 	}
 	batch = append(batch, Sample{Labels: g.mark, At: end.UnixMilli(), Value: float64(len(batch))})
-	if err := s.long.take(ctx); err != nil {
+	if err := s.long.take(ctx, s.done); err != nil {
 		return err
 	}
 	defer s.long.give()

@@ -1,7 +1,6 @@
 package tier
 
 import (
-	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -94,17 +93,13 @@ func many(service string, n int, at time.Time) []Sample {
 // ask evaluates at a moment and returns the values by labels.
 func (b *bundle) ask(query string, at time.Time) map[string]float64 {
 	b.t.Helper()
-	q, err := b.Engine().NewInstantQuery(context.Background(), b.Store, nil, query, at)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer q.Close()
-	v, err := q.Exec(b.t.Context()).Vector()
+	a, err := b.Instant(b.t.Context(), query, at, Asking{})
 	if err != nil {
 		b.t.Fatalf("%s: %v", query, err)
 	}
+	defer a.Close()
 	found := map[string]float64{}
-	for _, s := range v {
+	for _, s := range a.Value.(promql.Vector) {
 		found[s.Metric.String()] = s.F
 	}
 	return found
@@ -126,16 +121,12 @@ func (b *bundle) one(query string, at time.Time) float64 {
 // points is how many values a range query finds in all.
 func (b *bundle) points(query string, from, to time.Time, step time.Duration) int {
 	b.t.Helper()
-	q, err := b.Engine().NewRangeQuery(context.Background(), b.Store, nil, query, from, to, step)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer q.Close()
-	m, err := q.Exec(b.t.Context()).Matrix()
+	a, err := b.Range(b.t.Context(), query, from, to, step, Asking{})
 	if err != nil {
 		b.t.Fatalf("%s: %v", query, err)
 	}
-	return count(m)
+	defer a.Close()
+	return count(a.Value.(promql.Matrix))
 }
 
 func count(m promql.Matrix) int {

@@ -22,6 +22,7 @@ type Store struct {
 	ledger    ledger
 	catalog   catalog
 	engine    *promql.Engine
+	turnstile *turnstile
 	rollup    *rollup
 
 	clockMu sync.Mutex
@@ -29,13 +30,14 @@ type Store struct {
 
 	mu      sync.Mutex
 	closed  bool
+	done    chan struct{}  // closed when it is
 	readers sync.WaitGroup // queriers that are open
 }
 
 // Open opens the databases in dir, which it makes when it is not there. It fails when another process has it open.
 func Open(dir string, options Options) (*Store, error) {
 	o := options.withDefaults()
-	s := &Store{options: o}
+	s := &Store{options: o, done: make(chan struct{})}
 	rollup, err := newRollup(o)
 	if err != nil {
 		return nil, err
@@ -48,12 +50,14 @@ func Open(dir string, options Options) (*Store, error) {
 	}
 	s.long, err = openDatabase(filepath.Join(dir, "long"), shape{
 		name: "long", keep: o.Long, shortest: day, widest: 60 * day,
-		late: o.Raw.For + day, // a roll-up that is made up for may be as old as raw
+		late:   o.Raw.For + day, // a roll-up that is made up for may be as old as raw
+		exempt: markName,
 	}, o, &s.ledger)
 	if err != nil {
 		return nil, errors.Join(err, s.raw.Close())
 	}
-	s.engine = newEngine(o.Query)
+	s.turnstile = newTurnstile(o.Query)
+	s.engine = newEngine(o.Query, s.turnstile)
 	s.rollup = rollup
 	if err := rollup.start(s); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -69,17 +73,12 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	close(s.done)
 	s.mu.Unlock()
 	s.readers.Wait()
-	s.raw.turn <- struct{}{} // for good
+	s.raw.turn <- struct{}{} // for good: what comes now finds done closed
 	s.long.turn <- struct{}{}
 	return errors.Join(s.engine.Close(), s.rollup.engine.Close(), s.raw.Close(), s.long.Close())
-}
-
-func (s *Store) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
 }
 
 // now is the time as the guards see it.
@@ -93,13 +92,10 @@ func (s *Store) now() time.Time {
 // refuse is left out and reported; an error means that nothing of the batch was written: [ErrFull] when there is no room,
 // [ErrClosed], the context's, or the database's.
 func (s *Store) Append(ctx context.Context, producer string, batch []Sample) (Dropped, error) {
-	if err := s.raw.take(ctx); err != nil {
+	if err := s.raw.take(ctx, s.done); err != nil {
 		return Dropped{}, err
 	}
 	defer s.raw.give()
-	if s.isClosed() {
-		return Dropped{}, ErrClosed
-	}
 	return s.appendTo(ctx, s.raw, producer, windowAt(s.now(), s.options.Oldest, s.options.Ahead), batch)
 }
 
