@@ -3,6 +3,7 @@ package tier
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunks"
@@ -11,6 +12,8 @@ import (
 // census counts the series in the head of a database. The database itself reports births and deaths, those of a restart
 // included, so the counts are true without a second table of all series.
 type census struct {
+	deaths atomic.Uint64 // how often series were let go
+
 	mu      sync.Mutex
 	total   int
 	service map[string]int
@@ -53,6 +56,9 @@ func (c *census) PostCreation(l labels.Labels) { c.count(l, 1) }
 
 // PostDeletion implements tsdb.SeriesLifecycleCallback.
 func (c *census) PostDeletion(gone map[chunks.HeadSeriesRef]labels.Labels) {
+	if len(gone) > 0 {
+		c.deaths.Add(1)
+	}
 	for _, l := range gone {
 		c.count(l, -1)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
@@ -25,6 +26,7 @@ type database struct {
 	gate   gate
 	room   *room
 	ledger *ledger
+	recall recall
 }
 
 // shape is how a tier differs from the other.
@@ -38,6 +40,7 @@ type shape struct {
 
 func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) {
 	d := &database{name: s.name, turn: make(chan struct{}, 1), census: newCensus(), ledger: l}
+	d.recall.deaths = &d.census.deaths
 	d.gate = gate{limits: o.Limits, labels: o.Labels, census: d.census, exempt: s.exempt}
 	t := tsdb.DefaultOptions()
 	t.RetentionDuration = s.keep.For.Milliseconds()
@@ -108,9 +111,9 @@ func (d *database) give() { <-d.turn }
 func (d *database) append(ctx context.Context, producer string, open window, batch []Sample) (Dropped, error) {
 	var dropped Dropped
 	app := d.AppenderV2(ctx)
-	known, _ := app.(storage.GetRef)
+	known := d.recall.begin(producer)
 	for i := range batch {
-		reason, culprit, err := d.one(app, known, open, &batch[i])
+		reason, culprit, err := d.one(app, &known, open, &batch[i])
 		switch {
 		case err == nil:
 		case errors.Is(err, errRefused):
@@ -123,28 +126,44 @@ func (d *database) append(ctx context.Context, producer string, open window, bat
 	if err := app.Commit(); err != nil {
 		return dropped, d.failed(err)
 	}
+	d.recall.end(producer, &known)
 	return dropped, nil
 }
 
 // one appends a sample. An error that is errRefused concerns this sample alone.
-func (d *database) one(app storage.AppenderV2, known storage.GetRef, open window, s *Sample) (Reason, string, error) {
+func (d *database) one(app storage.AppenderV2, known *sequence, open window, s *Sample) (Reason, string, error) {
 	if reason, err := open.admit(s.At); err != nil {
 		return reason, "", err
 	}
-	l := s.Labels
-	ref, own := known.GetRef(l, l.Hash())
-	if ref == 0 {
-		if reason, culprit, err := d.gate.admit(l); err != nil {
+	series, recalled := known.next(s.Labels)
+	if !recalled {
+		var reason Reason
+		var culprit string
+		var err error
+		if series, reason, culprit, err = d.find(app, s.Labels); err != nil {
 			return reason, culprit, err
 		}
-	} else {
-		l = own
 	}
-	_, err := app.Append(ref, l, 0, s.At, s.Value, s.Histogram, s.FloatHistogram, storage.AppendV2Options{})
-	if err == nil {
-		return 0, "", nil
+	ref, err := app.Append(series.ref, series.labels, 0, s.At, s.Value, s.Histogram, s.FloatHistogram, storage.AppendV2Options{})
+	if err != nil {
+		return judge(err)
 	}
-	return judge(err)
+	if !recalled {
+		series.ref = ref
+		known.learn(series)
+	}
+	return 0, "", nil
+}
+
+// find looks a series up; its reference is 0 when it is new and may be born.
+func (d *database) find(app storage.AppenderV2, l labels.Labels) (recalled, Reason, string, error) {
+	if index, ok := app.(storage.GetRef); ok {
+		if ref, own := index.GetRef(l, l.Hash()); ref != 0 {
+			return recalled{own, ref}, 0, "", nil
+		}
+	}
+	reason, culprit, err := d.gate.admit(l)
+	return recalled{labels: l}, reason, culprit, err
 }
 
 // judge tells a bad sample from a broken database.

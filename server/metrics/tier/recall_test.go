@@ -1,0 +1,59 @@
+package tier
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Whatever is sent in whatever order, every value lands in its own series.
+func TestRecallNeverMixesSeries(t *testing.T) {
+	b := setup(t, nil)
+	r := rand.New(rand.NewPCG(3, 5))
+	want := map[string]float64{}
+	order := r.Perm(40)
+	for round := range 120 {
+		b.now = b.now.Add(time.Second)
+		switch r.IntN(4) { // mostly the same as before
+		case 0:
+			order = r.Perm(40)[:r.IntN(40)]
+		case 1:
+			if len(order) > 0 {
+				i := r.IntN(len(order))
+				order = append(order[:i:i], order[i+1:]...)
+			}
+		}
+		var batch []Sample
+		for _, i := range order {
+			s := sample(b.now, float64(round*100+i), "__name__", "v", "id", strconv.Itoa(i))
+			want[s.Labels.String()] = s.Value
+			batch = append(batch, s)
+		}
+		if _, err := b.Append(t.Context(), "p"+strconv.Itoa(r.IntN(2)), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := b.ask(`v`, b.now)
+	for series, v := range want {
+		if got[series] != v {
+			t.Errorf("%s = %v, want %v", series, got[series], v)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d series, want %d", len(got), len(want))
+	}
+}
+
+func TestRecallIsBounded(t *testing.T) {
+	b := setup(t, nil)
+	for i := range recallProducers + 20 {
+		b.now = b.now.Add(time.Second)
+		if _, err := b.Append(t.Context(), strconv.Itoa(i), many("a", 3, b.now)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.raw.recall.producers); n != recallProducers {
+		t.Errorf("%d producers are recalled", n)
+	}
+}
