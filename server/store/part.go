@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/gabion-io/gabion/server/store/disk"
 )
@@ -63,9 +64,9 @@ func openParts(ctx context.Context, parts []Part, opening func(name string)) (op
 
 // closeParts closes them, the last one first.
 func closeParts(ctx context.Context, parts []Part) (err error) {
-	for i := len(parts) - 1; i >= 0; i-- {
-		if failed := parts[i].Close(ctx); failed != nil {
-			err = errors.Join(err, fmt.Errorf("closing the %s: %w", parts[i].Name(), failed))
+	for _, p := range slices.Backward(parts) {
+		if failed := p.Close(ctx); failed != nil {
+			err = errors.Join(err, fmt.Errorf("closing the %s: %w", p.Name(), failed))
 		}
 	}
 	return err

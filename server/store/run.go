@@ -67,7 +67,7 @@ func (s *server) live(ctx context.Context, parts func(Env) ([]Part, error)) (err
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
-	defer s.http.Close()
+	defer func() { err = errors.Join(err, s.http.Close()) }()
 	if err := s.watchDisk(); err != nil {
 		return err
 	}
