@@ -26,7 +26,7 @@ const Start = 1_767_225_600_000_000_000 // 2026-01-01
 
 // Generate gives n lines in the order of their times, spread over 24 hours. The same seed and n give the same lines.
 func Generate(seed uint64, n int) []entry.Entry {
-	g := generator{random: rand.New(rand.NewPCG(seed, 301))} //nolint:gosec // reproducible on purpose
+	g := generator{random: rand.New(rand.NewPCG(seed, 301))}
 	g.name()
 	all := make([]entry.Entry, n)
 	for i := range all {
