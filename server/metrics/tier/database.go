@@ -117,7 +117,7 @@ func (d *database) append(ctx context.Context, producer string, open window, bat
 		switch {
 		case err == nil:
 		case errors.Is(err, errRefused):
-			dropped.add(reason, batch[i].Labels, err.Error())
+			dropped.add(reason, &batch[i], err.Error())
 			d.ledger.add(producer, reason, culprit, 1)
 		default:
 			return dropped, d.failed(errors.Join(err, app.Rollback()))

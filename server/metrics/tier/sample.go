@@ -62,9 +62,10 @@ func (r Reason) String() string {
 
 // Dropped is what became of the samples of a batch that were refused. Its zero value: none were.
 type Dropped struct {
-	// Samples is how many there were, ByReason how many for each [Reason].
-	Samples  int
-	ByReason [reasons]int
+	// Samples is how many there were, ByReason how many for each [Reason], Histograms how many were native histograms.
+	Samples    int
+	ByReason   [reasons]int
+	Histograms int
 	// First is the series of the first of them, cut to a readable length, and Why says what was wrong with it.
 	First, Why string
 }
@@ -85,9 +86,12 @@ func (d Dropped) String() string {
 	return b.String()
 }
 
-func (d *Dropped) add(r Reason, series labels.Labels, why string) {
+func (d *Dropped) add(r Reason, s *Sample, why string) {
 	if d.Samples == 0 {
-		d.First, d.Why = clip(series.String(), 300), why
+		d.First, d.Why = clip(s.Labels.String(), 300), why
+	}
+	if s.Histogram != nil || s.FloatHistogram != nil {
+		d.Histograms++
 	}
 	d.Samples++
 	d.ByReason[r]++

@@ -3,6 +3,7 @@ package tier
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -53,12 +54,15 @@ func newPatient(d *database, from, to int64, longest time.Duration) (*patient, e
 		return nil, err
 	}
 	before := longest.Milliseconds()
-	wide, err := d.Querier(from-before, to)
+	wide, err := d.Querier(earlier(from, before), to)
 	if err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
 	return &patient{q, wide, before}, nil
 }
+
+// earlier goes back in time, but not beyond its beginning.
+func earlier(at, by int64) int64 { return max(at, math.MinInt64+by) - by }
 
 // Select implements storage.Querier.
 func (p *patient) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, m ...*labels.Matcher) storage.SeriesSet {
@@ -66,7 +70,7 @@ func (p *patient) Select(ctx context.Context, sorted bool, hints *storage.Select
 		return p.Querier.Select(ctx, sorted, hints, m...)
 	}
 	h := *hints
-	h.Start -= p.before
+	h.Start = earlier(h.Start, p.before)
 	return stretchedSet{p.wide.Select(ctx, sorted, &h, m...)}
 }
 
