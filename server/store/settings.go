@@ -58,8 +58,8 @@ func SocketPath(dir string) (string, error) {
 }
 
 // receive reads the settings from in. The context that it returns ends when in does: then the parent is gone.
-func receive(ctx context.Context, in io.Reader) (context.Context, Settings, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+func receive(outer context.Context, in io.Reader) (context.Context, Settings, error) {
+	ctx, cancel := context.WithCancelCause(outer)
 	type result struct {
 		settings Settings
 		err      error
@@ -92,7 +92,7 @@ func receive(ctx context.Context, in io.Reader) (context.Context, Settings, erro
 		return ctx, r.settings, nil
 	case <-time.After(settingsWithin):
 		return nil, Settings{}, errNoSettings
-	case <-ctx.Done():
-		return nil, Settings{}, context.Cause(ctx)
+	case <-outer.Done():
+		return nil, Settings{}, context.Cause(outer)
 	}
 }

@@ -1,11 +1,13 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -51,11 +53,13 @@ type Status struct {
 type Child struct {
 	config Config
 	socket *http.Transport
-	random func() float64
 
-	mu      sync.Mutex
-	status  Status
-	changed chan struct{} // closed and made anew with every change of the state
+	mu       sync.Mutex
+	settings store.Settings
+	status   Status
+	changed  chan struct{} // closed and made anew with every change of the state
+
+	again chan struct{} // the settings have changed
 
 	stop  context.CancelFunc
 	ended chan struct{}
@@ -73,7 +77,8 @@ func Start(ctx context.Context, cfg Config) (*Child, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	c := &Child{
-		config: cfg, socket: transport(path), random: mathrand.Float64, changed: make(chan struct{}), stop: stop, ended: make(chan struct{}),
+		config: cfg, socket: transport(path), settings: cfg.Settings, changed: make(chan struct{}), again: make(chan struct{}, 1),
+		stop: stop, ended: make(chan struct{}),
 	}
 	c.set(Starting, func(*Status) {})
 	go c.run(ctx)
@@ -107,6 +112,34 @@ func (c *Child) WaitUp(ctx context.Context) error {
 	}
 }
 
+// Reconfigure gives the child other settings: it ends cleanly and starts again at once. The directory stays. When nothing
+// is different, nothing happens.
+func (c *Child) Reconfigure(settings store.Settings) {
+	settings.Dir, settings.Instance = c.config.Settings.Dir, ""
+	settings.Stop = cmp.Or(max(settings.Stop, 0), store.DefaultStop)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if reflect.DeepEqual(settings, c.settings) {
+		return
+	}
+	c.settings = settings
+	select {
+	case c.again <- struct{}{}:
+	default: // it is to start again anyway
+	}
+}
+
+// latest are the settings for a new start.
+func (c *Child) latest() store.Settings {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.again: // it does start again
+	default:
+	}
+	return c.settings
+}
+
 // Close lets the child end, or kills it when it does not, and returns when it is gone.
 func (c *Child) Close() {
 	c.stop()
@@ -128,30 +161,44 @@ func (c *Child) run(ctx context.Context) {
 	defer close(c.ended)
 	defer c.socket.CloseIdleConnections()
 	tries := 0 // starts in a row that did not last
+	because := ""
 	for state := Starting; ; state = Restarting {
 		if telling(tries) {
-			c.tell(state, "")
+			c.tell(state, because)
 		}
 		why, wellFor := c.once(ctx, state, tries)
 		if ctx.Err() != nil {
 			break
 		}
-		if tries++; wellFor >= c.config.Well {
-			tries = 1
+		if because = ""; why == newSettings {
+			because, tries = why, 0
+		} else if !c.rest(ctx, why, &tries, wellFor) {
+			break
 		}
-		wait := backoff.Full(backoff.Bound(tries, c.config.Backoff, c.config.BackoffMax), c.random())
-		c.set(Down, func(s *Status) { s.PID, s.Reason, s.Retry = 0, why, time.Now().Add(wait) })
-		if telling(tries) {
-			c.tell(Down, fmt.Sprintf("%s; start %d that did not last", why, tries))
-		}
-		select {
-		case <-time.After(wait):
-			c.set(Restarting, func(s *Status) { s.Restarts++ })
-		case <-ctx.Done(): // once returns at once
-		}
+		c.set(Restarting, func(s *Status) { s.PID, s.Restarts = 0, s.Restarts+1 })
 	}
 	c.set(Stopped, func(s *Status) { s.PID = 0 })
 	c.tell(Stopped, "told to stop")
+}
+
+// rest waits before the next start. It returns false when ctx has ended.
+func (c *Child) rest(ctx context.Context, why string, tries *int, wellFor time.Duration) bool {
+	if *tries++; wellFor >= c.config.Well {
+		*tries = 1
+	}
+	wait := backoff.Full(backoff.Bound(*tries, c.config.Backoff, c.config.BackoffMax), mathrand.Float64())
+	c.set(Down, func(s *Status) { s.PID, s.Reason, s.Retry = 0, why, time.Now().Add(wait) })
+	if telling(*tries) {
+		c.tell(Down, fmt.Sprintf("%s; start %d that did not last", why, *tries))
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-c.again: // other settings may be what it needs
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // telling says whether what comes after so many starts that did not last becomes an event. Of many in vain, the 1st, 2nd,
@@ -162,22 +209,25 @@ func (c *Child) tell(state State, why string) {
 	c.config.Events.Add(event.Event{Kind: event.KindStore, To: string(state), Reason: why})
 }
 
+// newSettings is why a child ends that is to start with others.
+const newSettings = "new settings"
+
 // once starts the child and watches it until it is gone. It returns why it went, and for how long it was up.
 func (c *Child) once(ctx context.Context, state State, tries int) (why string, wellFor time.Duration) {
-	if ctx.Err() != nil {
-		return "", 0
-	}
-	instance := rand.Text()
-	p, err := c.config.launch(instance)
+	settings := c.latest()
+	settings.Instance = rand.Text()
+	p, err := c.config.launch(settings)
 	if err != nil {
 		return err.Error(), 0
 	}
 	c.set(state, func(s *Status) { s.PID = p.cmd.Process.Pid })
-	w := watch{child: c, process: p, instance: instance, began: gabion.Now(), tries: tries}
+	w := watch{child: c, process: p, instance: settings.Instance, began: gabion.Now(), tries: tries}
 	why = w.until(ctx)
-	if ctx.Err() != nil {
-		p.terminate(c.config.Settings.Stop + c.config.Settings.Stop/killAfter)
-		return "", 0
+	if ctx.Err() != nil || why == newSettings {
+		c.set(Restarting, func(*Status) {}) // or Stopped, in a moment
+		p.terminate(settings.Stop + settings.Stop/killAfter)
+		c.socket.CloseIdleConnections()
+		return why, 0
 	}
 	if w.up > 0 {
 		wellFor = gabion.Now() - w.up

@@ -40,7 +40,7 @@ func TestUpAndClosed(t *testing.T) {
 	if got := b.events.text(); got != "starting up stopped" {
 		t.Error(got)
 	}
-	for _, e := range b.events.events {
+	for _, e := range b.events.all() {
 		if e.Kind != event.KindStore {
 			t.Errorf("%+v", e)
 		}
@@ -98,9 +98,73 @@ func TestKilled(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	until(t, "events", func() bool { return b.events.text() == "starting up down restarting up" })
-	if e := b.events.events[2]; !strings.HasPrefix(e.Reason, "signal: killed") || !strings.HasSuffix(e.Reason, "; start 1 that did not last") {
+	if e := b.events.all()[2]; !strings.HasPrefix(e.Reason, "signal: killed") || !strings.HasSuffix(e.Reason, "; start 1 that did not last") {
 		t.Errorf("%+v", e)
 	}
+}
+
+func TestTheWaitBeginsAnewWhenItWasWell(t *testing.T) {
+	for _, c := range []struct {
+		well time.Duration
+		want string
+	}{{time.Nanosecond, "; start 1 that did not last"}, {time.Hour, "; start 2 that did not last"}} {
+		b := start(t, "store", func(cfg *supervise.Config) { cfg.Well = c.well })
+		for range 2 {
+			pid := b.up(t)
+			send(t, pid, syscall.SIGKILL)
+			b.upAgain(t, pid)
+		}
+		b.Close()
+		last := ""
+		for _, e := range b.events.all() {
+			if e.To == string(supervise.Down) {
+				last = e.Reason
+			}
+		}
+		if !strings.HasSuffix(last, c.want) {
+			t.Errorf("%q, want %q", last, c.want)
+		}
+	}
+}
+
+func TestReconfigure(t *testing.T) {
+	b := start(t, "store", func(cfg *supervise.Config) {
+		cfg.Backoff, cfg.BackoffMax = time.Hour, time.Hour // it does not wait
+		cfg.Settings.Parts = json.RawMessage(`{"keep":1}`)
+	})
+	pid := b.up(t)
+	settings := store.Settings{Stop: 5 * time.Second, Parts: json.RawMessage(`{"keep":1}`)}
+	b.Reconfigure(settings)
+	settings.Parts = json.RawMessage(`{"keep":2}`)
+	b.Reconfigure(settings)
+	b.upAgain(t, pid)
+	if w := b.get("/settings"); w.Body.String() != `{"keep":2}` {
+		t.Error(w.Body)
+	}
+	if _, err := os.Stat(filepath.Join(b.dir, "closed")); err != nil {
+		t.Errorf("it did not close what was open: %v", err)
+	}
+	if s := b.Status(); s.Restarts != 1 || s.Reason != "" {
+		t.Errorf("%+v", s)
+	}
+	until(t, "events", func() bool { return b.events.text() == "starting up restarting up" })
+	if e := b.events.all()[2]; e.Reason != "new settings" {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestReconfigureWhileItWaits(t *testing.T) {
+	b := start(t, "store", func(cfg *supervise.Config) { cfg.Backoff, cfg.BackoffMax = 100*time.Hour, 100*time.Hour })
+	pid := b.up(t)
+	send(t, pid, syscall.SIGKILL)
+	until(t, "the wait", func() bool { return !b.Status().Retry.IsZero() })
+	w := b.get("/echo/")
+	seconds, err := strconv.Atoi(w.Header().Get("Retry-After"))
+	if left := time.Until(b.Status().Retry).Seconds(); err != nil || float64(seconds) < left || float64(seconds) > left+30 {
+		t.Errorf("Retry-After %d, %.0f s are left, %v", seconds, left, err)
+	}
+	b.Reconfigure(store.Settings{Memory: 1 << 40})
+	b.upAgain(t, pid)
 }
 
 func TestStopped(t *testing.T) {
@@ -230,8 +294,9 @@ func TestTheDisk(t *testing.T) {
 	b.up(t)
 	until(t, "full", func() bool { return b.Status().Disk == "full" })
 	until(t, "the event", func() bool { return strings.Contains(b.events.text(), "full") })
-	at := slices.IndexFunc(b.events.events, func(e event.Event) bool { return e.Key == "disk" })
-	if e := b.events.events[at]; e.To != "full" || !strings.Contains(e.Reason, "are used of a quota of") {
+	events := b.events.all()
+	at := slices.IndexFunc(events, func(e event.Event) bool { return e.Key == "disk" })
+	if e := events[at]; e.To != "full" || !strings.Contains(e.Reason, "are used of a quota of") {
 		t.Errorf("%+v", e)
 	}
 }

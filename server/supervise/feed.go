@@ -34,12 +34,20 @@ const (
 // errBadBatch says that the child understands a batch not at all. It is not sent again.
 var errBadBatch = errors.New("the store does not understand the batch")
 
+// errBroken says that the child went away in the middle of a batch.
+var errBroken = errors.New("the connection to the store broke")
+
+// maxBroken is how often a batch may be the last one that the child saw. Then it is given up: more likely than not, it is
+// the cause.
+const maxBroken = 5
+
 // FeedCounts is how a [Feed] is.
 type FeedCounts struct {
 	// Buffered is how many items wait to be sent, Bytes the memory that is kept for them.
 	Buffered, Bytes int
 	// Sent counts items that the child has taken, Dropped those that were given up: the oldest when there was no room, and what is
-	// too large or came after Close. Refused counts those that the child will never take.
+	// too large or came after Close. Refused counts those that the child
+	// will never take, or that made it go away again and again.
 	Sent, Dropped, Refused uint64
 }
 
@@ -70,6 +78,7 @@ type block struct {
 	items   int
 	size    int // the memory that it takes
 	body    []byte
+	broken  int  // how often the child went away with it
 	sealed  bool // nothing is added
 	sending bool // it is not dropped
 }
@@ -237,8 +246,11 @@ func (f *Feed) settle(b *block, next, refused uint64, err error) {
 	refused = min(refused, uint64(taken))
 	f.counts.Sent += uint64(taken) - refused
 	f.counts.Refused += refused
+	if errors.Is(err, errBroken) {
+		b.broken++
+	}
 	switch {
-	case errors.Is(err, errBadBatch):
+	case errors.Is(err, errBadBatch), b.broken >= maxBroken:
 		f.counts.Refused += uint64(b.items)
 		f.remove(0)
 	case taken == b.items:

@@ -76,6 +76,12 @@ func (r *receiver) text() string {
 	return strings.Join(r.got, " ")
 }
 
+// pass lets time go by.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func want(t *testing.T, f *Feed, c FeedCounts) {
 	t.Helper()
 	if got := f.Counts(); got != c {
@@ -94,7 +100,7 @@ func TestItemsAreSentInOrder(t *testing.T) {
 		f.Put("log", nil)
 		synctest.Wait()
 		want(t, f, FeedCounts{Buffered: 3, Bytes: 1 << 10})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if got := r.text(); got != "log:a metric:b log:" {
 			t.Error(got)
 		}
@@ -130,13 +136,13 @@ func TestTheOldestAreDropped(t *testing.T) {
 		for i := range 100 { // ten of them fill a block
 			f.Put("log", fmt.Appendf(nil, "%05d", i))
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		c := f.Counts()
 		if c.Bytes > 400 || c.Buffered != 40 || c.Dropped != 60 || c.Sent != 0 {
 			t.Fatalf("%+v", c)
 		}
 		r.set(func() { r.away = false })
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if len(r.got) != 40 || r.got[0] != "log:00060" || r.got[39] != "log:00099" || r.firsts[0] != 60 || !slices.IsSorted(r.got) {
 			t.Errorf("%v %v", r.got, r.firsts)
 		}
@@ -150,7 +156,7 @@ func TestWhatIsBeingSentIsNotDropped(t *testing.T) {
 		r := &receiver{hang: true}
 		f := newFeed(FeedConfig{Batch: 100, Max: 400, Timeout: time.Minute}, r.up, r.send)
 		f.Put("log", []byte("first"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		for i := range 100 {
 			f.Put("log", fmt.Appendf(nil, "%05d", i))
 		}
@@ -158,7 +164,7 @@ func TestWhatIsBeingSentIsNotDropped(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		r.set(func() { r.hang = false })
-		time.Sleep(time.Minute + 5*time.Second) // the deadline ends the try
+		pass(time.Minute + 5*time.Second) // the deadline ends the try
 		if r.got[0] != "log:first" || r.got[1] != "log:00070" || len(r.got) != 31 {
 			t.Errorf("%v", r.got)
 		}
@@ -173,14 +179,14 @@ func TestWhatFailedCanBeDropped(t *testing.T) {
 		r := &receiver{hang: true}
 		f := newFeed(FeedConfig{Batch: 100, Max: 400}, r.up, r.send)
 		f.Put("log", []byte("first"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		r.set(func() { r.away = true })
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		for range 50 {
 			f.Put("log", []byte("00000"))
 		}
 		r.set(func() { r.away, r.hang = false, false })
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if strings.Contains(r.text(), "first") || len(r.got) != 40 {
 			t.Errorf("%v", r.got)
 		}
@@ -195,10 +201,9 @@ func TestPartOfABatchIsTaken(t *testing.T) {
 		for _, item := range []string{"a", "b", "c", "d"} {
 			f.Put("log", []byte(item))
 		}
-		time.Sleep(250 * time.Millisecond)
-		synctest.Wait()
+		pass(250 * time.Millisecond)
 		r.set(func() { r.takes, r.fail, r.refuse = 0, nil, 1 })
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if got := r.text(); got != "log:a log:b log:c log:d" {
 			t.Error(got)
 		}
@@ -215,7 +220,7 @@ func TestABatchThatIsNotUnderstood(t *testing.T) {
 		r := &receiver{fail: errBadBatch}
 		f := newFeed(FeedConfig{Batch: 1 << 10, Max: 8 << 10}, r.up, r.send)
 		f.Put("log", []byte("a"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		want(t, f, FeedCounts{Refused: 1})
 		f.Close(t.Context())
 	})
@@ -230,7 +235,7 @@ func TestFailuresSlowDown(t *testing.T) {
 			return 0, 0, errFails
 		})
 		f.Put("log", []byte("a"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := len(r.firsts); n < 10 || n > 200 {
 			t.Errorf("%d tries", n)
 		}
@@ -245,7 +250,7 @@ func TestCloseEndsInTime(t *testing.T) {
 		r := &receiver{hang: true}
 		f := newFeed(FeedConfig{Timeout: time.Hour}, r.up, r.send)
 		f.Put("log", []byte("a"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()

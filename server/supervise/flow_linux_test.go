@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -107,5 +108,23 @@ func TestWhatIsLeftWhenTheChildIsAway(t *testing.T) {
 	f.Close(ctx)
 	if c := f.Counts(); c != (supervise.FeedCounts{Dropped: 1}) || ctx.Err() != nil {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestPoison: an item that makes the child end is given up after some tries, and those behind it get through.
+func TestPoison(t *testing.T) {
+	b := start(t, "store", nil)
+	f := b.Feed(supervise.FeedConfig{Every: 5 * time.Millisecond})
+	b.up(t)
+	f.Put("log", []byte("poison"))
+	until(t, "it is given up", func() bool { return f.Counts().Refused == 1 })
+	f.Put("log", []byte("good"))
+	until(t, "the next one is sent", func() bool { return f.Counts().Sent == 1 })
+	f.Close(t.Context())
+	if s := b.Status(); !strings.HasPrefix(s.Reason, "exit status 7") || s.Restarts < 3 {
+		t.Errorf("%+v", s)
+	}
+	if lines := b.kept(t); !slices.Equal(lines, []string{"good"}) {
+		t.Error(lines)
 	}
 }

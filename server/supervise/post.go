@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -29,6 +31,9 @@ func post(ctx context.Context, via http.RoundTripper, sender string, first uint6
 	r.Header.Set(frame.First, strconv.FormatUint(first, 10))
 	r.Header.Set("Content-Type", "application/octet-stream")
 	answer, err := via.RoundTrip(r)
+	if failed, ok := errors.AsType[*net.OpError](err); err != nil && ctx.Err() == nil && (!ok || failed.Op != "dial") {
+		return 0, 0, fmt.Errorf("%w: %w", errBroken, err)
+	}
 	if err != nil {
 		return 0, 0, err
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gabion-io/gabion/server/store"
 )
 
 // process is one run of the child.
@@ -25,9 +27,7 @@ type process struct {
 const outputWithin = time.Second
 
 // launch starts the child with its settings.
-func (c *Config) launch(instance string) (*process, error) {
-	settings := c.Settings
-	settings.Instance = instance
+func (c *Config) launch(settings store.Settings) (*process, error) {
 	text, err := json.Marshal(settings)
 	if err != nil {
 		return nil, fmt.Errorf("writing its settings: %w", err)

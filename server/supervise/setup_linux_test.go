@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,7 +63,9 @@ func runStore() int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	err := store.Run(context.Background(), store.Config{
 		In: os.Stdin, Log: log,
-		Parts: func(env store.Env) ([]store.Part, error) { return []store.Part{&keeper{dir: env.Dir}}, nil },
+		Parts: func(env store.Env) ([]store.Part, error) {
+			return []store.Part{&keeper{dir: env.Dir, settings: string(env.Parts)}}, nil
+		},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gabion:", err)
@@ -73,14 +76,15 @@ func runStore() int {
 
 // keeper is a part that keeps what it gets in a file, one line each.
 type keeper struct {
-	dir  string
-	file *os.File
+	dir, settings string
+	file          *os.File
 }
 
 func (k *keeper) Name() string { return "keeper" }
 
 // Open waits while there is a file "wait".
 func (k *keeper) Open(ctx context.Context) (err error) {
+	fmt.Fprintln(os.Stderr, "opening")
 	for {
 		if _, err := os.Stat(filepath.Join(k.dir, "wait")); err != nil {
 			break
@@ -96,6 +100,7 @@ func (k *keeper) Open(ctx context.Context) (err error) {
 }
 
 func (k *keeper) Handle(mux *http.ServeMux) {
+	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, k.settings) })
 	mux.HandleFunc("GET /echo/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.URL.String(), " ", r.Header.Get("X-Forwarded-Host"))
 	})
@@ -120,6 +125,7 @@ func (k *keeper) Handle(mux *http.ServeMux) {
 }
 
 func (k *keeper) Close(context.Context) error {
+	fmt.Fprintln(os.Stderr, "closing")
 	return os.WriteFile(filepath.Join(k.dir, "closed"), nil, 0o600)
 }
 
@@ -127,6 +133,9 @@ func (k *keeper) Kinds() []string { return []string{"log"} }
 
 func (k *keeper) Take(_ context.Context, _ string, items [][]byte) (int, error) {
 	for i, item := range items {
+		if string(item) == "poison" {
+			os.Exit(7)
+		}
 		if _, err := k.file.Write(append(item, '\n')); err != nil {
 			return i, err
 		}
@@ -150,12 +159,17 @@ func (s *sink) Add(e event.Event) {
 	}
 }
 
-// text is all events: "to" of each, with the reasons of those that are down.
-func (s *sink) text() string {
+// all are the events so far.
+func (s *sink) all() []event.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return slices.Clone(s.events)
+}
+
+// text is the new state of each event.
+func (s *sink) text() string {
 	var b strings.Builder
-	for _, e := range s.events {
+	for _, e := range s.all() {
 		fmt.Fprintf(&b, "%s ", e.To)
 	}
 	return strings.TrimSpace(b.String())
@@ -174,6 +188,7 @@ func start(t *testing.T, name string, change func(*supervise.Config)) *bundle {
 	b := &bundle{dir: t.TempDir(), events: &sink{}}
 	cfg := supervise.Config{
 		Settings: store.Settings{Dir: b.dir, Stop: 5 * time.Second}, Args: []string{"as", name}, Events: b.events, Output: t.Output(),
+		Env:        append(os.Environ(), "GORACE=atexit_sleep_ms=0"),
 		CheckEvery: 20 * time.Millisecond, CheckTimeout: 500 * time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
 	}
 	if change != nil {

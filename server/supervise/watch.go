@@ -48,6 +48,8 @@ func (w *watch) until(ctx context.Context) string {
 		case <-w.process.ended:
 			return w.process.why
 		case <-time.After(every):
+		case <-w.child.again:
+			return newSettings
 		case <-ctx.Done():
 			return ""
 		}
