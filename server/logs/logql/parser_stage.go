@@ -18,7 +18,9 @@ const stageNames = "a stage (json, logfmt, pattern, regexp, line_format, label_f
 // stage reads what comes after a "|".
 func (p *parser) stage() Stage {
 	t := p.peek()
-	if t.kind == tokenName && !comparison(p.after(1)) {
+	// After json and logfmt a line filter may follow: there != does not compare a label of that name.
+	filtered := (t.text == "json" || t.text == "logfmt") && p.after(1).kind == tokenMark && p.after(1).text[0] == '!'
+	if t.kind == tokenName && (filtered || !comparison(p.after(1))) {
 		switch t.text {
 		case "json":
 			p.next()

@@ -139,10 +139,20 @@ func (s *Logfmt) String() string {
 	return text + extractions(s.Extract)
 }
 
-func (s *Pattern) String() string     { return "| pattern " + quote(s.Pattern) }
-func (s *Regexp) String() string      { return "| regexp " + quote(s.Regexp) }
-func (s *LabelFilter) String() string { return "| " + s.Condition.String() }
-func (s *LineFormat) String() string  { return "| line_format " + quote(s.Template) }
+func (s *Pattern) String() string    { return "| pattern " + quote(s.Pattern) }
+func (s *Regexp) String() string     { return "| regexp " + quote(s.Regexp) }
+func (s *LineFormat) String() string { return "| line_format " + quote(s.Template) }
+
+// String puts what would be read as the stage json or logfmt with a line filter into brackets.
+func (s *LabelFilter) String() string {
+	text := s.Condition.String()
+	for _, stage := range []string{"json", "logfmt"} {
+		if rest, ok := strings.CutPrefix(text, stage); ok && strings.HasPrefix(strings.TrimLeft(rest, " "), "!") {
+			return "| (" + text + ")"
+		}
+	}
+	return "| " + text
+}
 
 func (s *LabelFormat) String() string {
 	parts := make([]string, len(s.Assign))

@@ -97,7 +97,7 @@ func (l *lexer) next() (token, error) {
 		}
 	}
 	r, _ := utf8.DecodeRuneInString(rest)
-	return token{}, mistake(l.query, start, fmt.Sprintf("unexpected character %s", strconv.QuoteRune(r)))
+	return token{}, mistake(l.query, start, "unexpected character "+strconv.QuoteRune(r))
 }
 
 func (l *lexer) take(n int) string {

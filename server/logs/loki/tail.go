@@ -47,7 +47,8 @@ func (h *Handler) tail(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it has answered
 	}
-	defer conn.CloseNow()
+	// An error here means that the client is gone.
+	defer func() { _ = conn.CloseNow() }()
 	t.conn = conn
 	ctx = conn.CloseRead(ctx) // ends when the client goes away
 	go t.ping(ctx, cancel)
