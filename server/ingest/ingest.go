@@ -100,3 +100,6 @@ func Status(h http.Header, err error) int {
 	}
 	return http.StatusServiceUnavailable
 }
+
+// Retry says whether an error is one after which the same lines may be sent again.
+func Retry(err error) bool { return err != nil && !errors.Is(err, ErrRefused) }
