@@ -86,6 +86,9 @@ func (t *texts) parser(body []byte) (textparse.Parser, error) {
 }
 
 func (t *texts) read(body []byte) error {
+	if i := bytes.IndexByte(body, 0); i >= 0 { // to the parser it is the end, whatever follows
+		return fmt.Errorf("line %d: there is a zero byte", 1+bytes.Count(body[:i], []byte("\n")))
+	}
 	p, err := t.parser(body)
 	if err != nil {
 		return err
