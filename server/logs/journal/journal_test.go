@@ -3,10 +3,10 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
@@ -32,12 +32,12 @@ func shut(t *testing.T, j *Journal) {
 	}
 }
 
-// batches are n batches of a few lines each; the message of the first line of each is its number.
+// batches are n batches of one to four lines; the message of the first line of each is its number.
 func batches(n int) [][]entry.Entry {
-	all := make([][]entry.Entry, n)
+	all, pool := make([][]entry.Entry, n), lines.Generate(1, 4*n)
 	for i := range all {
-		all[i] = lines.Generate(uint64(i), 1+i%4)
-		all[i][0].Message = fmt.Sprint(i)
+		all[i] = pool[4*i:][:1+i%4]
+		all[i][0].Message = strconv.Itoa(i)
 	}
 	return all
 }

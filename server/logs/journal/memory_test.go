@@ -2,7 +2,6 @@ package journal
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -238,5 +237,3 @@ func (m *memoryFS) count() int {
 	defer m.mu.Unlock()
 	return m.syncs
 }
-
-func (m *memoryFS) String() string { return fmt.Sprint(len(m.files), " files") }
