@@ -1,0 +1,130 @@
+package segment
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/gabion-io/gabion/server/logs/entry"
+)
+
+func FuzzText(f *testing.F) {
+	for _, s := range pieces {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		written := text(s)
+		if !utf8.ValidString(written) {
+			t.Errorf("%q is written as %q, which is not UTF-8", s, written)
+		}
+		if back := readText(written); back != s {
+			t.Errorf("%q is read as %q", s, back)
+		}
+		readText(s) // must not panic
+	})
+}
+
+func FuzzAttrs(f *testing.F) {
+	for i, s := range pieces {
+		f.Add(s, pieces[(i+1)%len(pieces)])
+	}
+	f.Add(`{"a":"\u0041\ud83d\ude00\n"}`, "")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		attrs := []entry.Attr{{Name: name, Value: value}, {Name: value, Value: name}}
+		written := appendAttrs(nil, attrs)
+		if !json.Valid(written) || !utf8.Valid(written) {
+			t.Errorf("%s is no JSON", written)
+		}
+		if back, ok := readAttrs(nil, string(written)); !ok || !slices.Equal(back, attrs) {
+			t.Errorf("%q is read as %q", attrs, back)
+		}
+		var want map[string]string
+		if back, ok := readAttrs(nil, name); ok && name != "" && json.Unmarshal([]byte(name), &want) != nil {
+			t.Errorf("%q is no JSON and read as %q", name, back)
+		}
+	})
+}
+
+func FuzzWords(f *testing.F) {
+	for _, s := range pieces {
+		f.Add(s)
+	}
+	f.Add("Order-4711 was NOT found")
+	f.Fuzz(func(t *testing.T, s string) {
+		var want, got []uint64
+		for w := range entry.Words(s) {
+			eachWord(w, func(h uint64) { want = append(want, h) })
+		}
+		eachWord(s, func(h uint64) { got = append(got, h) })
+		if !slices.Equal(got, want) || len(got) != len(slices.Collect(entry.Words(s))) {
+			t.Errorf("%q has other words", s)
+		}
+	})
+}
+
+func TestReadAttrsRefuses(t *testing.T) {
+	for _, s := range []string{"{", "{}", "[]", `{"a"}`, `{"a":1}`, `{"a":"b"`, `{"a":"b"}x`, `{"a":"b",}`, `{"a":"\x"}`, `{"a":"\u12"}`, `{"a":"\ud800"}`, `{"a":"\`, `{"a":"b" }`, "x"} {
+		if attrs, ok := readAttrs(nil, s); ok {
+			t.Errorf("%s is read as %q", s, attrs)
+		}
+	}
+}
+
+func TestBloom(t *testing.T) {
+	r := newRandom(1)
+	for _, n := range []int{0, 1, 100, 30_000} {
+		var s set
+		s.reset()
+		hashes := make([]uint64, n)
+		for i := range hashes {
+			hashes[i] = r.Uint64()
+			s.add(hashes[i])
+			s.add(hashes[i])
+		}
+		b := s.bloom()
+		for _, h := range hashes {
+			if !b.has(h) {
+				t.Fatalf("%d of %d is not found", h, n)
+			}
+		}
+		wrong := 0
+		for range 10_000 {
+			wrong += btoi(b.has(r.Uint64()))
+		}
+		if wrong > 200 {
+			t.Errorf("of %d: %d of 10,000 absent ones are found", n, wrong)
+		}
+	}
+	var full set
+	full.reset()
+	for range maxDistinct + 10 {
+		full.add(r.Uint64())
+	}
+	if b := full.bloom(); b != nil || !b.has(1) {
+		t.Error("a full set does not say that it knows nothing")
+	}
+}
+
+func FuzzSidecar(f *testing.F) {
+	h := &head{size: 1000, tail: span{off: 900, size: 100, sum: 7}, groups: []group{{rows: 9, low: "a", high: "b", minT: -1, maxT: 1, levels: 3}}}
+	f.Add(h.append(nil), int64(100))
+	f.Add([]byte{}, int64(0))
+	f.Fuzz(func(t *testing.T, b []byte, size int64) {
+		size = max(size, 0)
+		h, err := readHead(b, size)
+		if err != nil {
+			return
+		}
+		again, err := readHead(h.append(nil), size)
+		if err != nil || !reflect.DeepEqual(again, h) {
+			t.Errorf("%+v is read again as %+v, %v", h, again, err)
+		}
+		for _, g := range h.groups {
+			if g.words.off+g.words.size > size || g.trace.off+g.trace.size > size {
+				t.Errorf("%+v is outside of %d bytes", g, size)
+			}
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package segment
+
+import (
+	"github.com/gabion-io/gabion/server/logs/entry"
+)
+
+// indexer makes the sidecar while the lines go by.
+type indexer struct {
+	sink   *sink
+	head   head
+	now    group // of the present row group
+	words  set
+	traces []uint64
+}
+
+func newIndexer(path string) (*indexer, error) {
+	s, err := newSink(path)
+	if err != nil {
+		return nil, err
+	}
+	x := &indexer{sink: s}
+	x.words.reset()
+	return x, nil
+}
+
+func (x *indexer) add(e *entry.Entry) {
+	g := &x.now
+	if g.rows == 0 {
+		g.low, g.minT, g.maxT = e.Service, e.Time, e.Time
+	}
+	g.rows++
+	g.high = e.Service
+	g.minT, g.maxT = min(g.minT, e.Time), max(g.maxT, e.Time)
+	g.levels |= LevelSet(known(e.Level))
+	eachWord(e.Message, x.words.add)
+	for i := range e.Attrs {
+		eachWord(e.Attrs[i].Value, x.words.add)
+	}
+	if e.Trace != "" {
+		x.traces = append(x.traces, hashAll(e.Trace))
+	}
+}
+
+// endGroup writes the filters of the row group.
+func (x *indexer) endGroup() (err error) {
+	g := &x.now
+	if g.words, err = x.sink.section(x.words.bloom()); err != nil {
+		return err
+	}
+	traces := newBloom(len(x.traces))
+	for _, h := range x.traces {
+		traces.add(h)
+	}
+	if g.trace, err = x.sink.section(traces); err != nil {
+		return err
+	}
+	g.number, g.first = len(x.head.groups), x.head.lines
+	x.head.lines += g.rows
+	x.head.groups = append(x.head.groups, *g)
+	*g = group{}
+	x.words.reset()
+	x.traces = x.traces[:0]
+	return nil
+}
+
+// finish writes the head and puts the sidecar in place. The places of the columns and the tail are known by then.
+func (x *indexer) finish(path string, footer []byte) (err error) {
+	if x.head.footer, err = x.sink.section(footer); err != nil {
+		return err
+	}
+	if _, err := x.sink.Write(appendTrailer(x.head.append(nil))); err != nil {
+		return err
+	}
+	return x.sink.finish(path)
+}
