@@ -140,6 +140,49 @@ func TestAsked(t *testing.T) {
 	}
 }
 
+// TestCounted: only what the labels of the stream tell is left to the source to count.
+func TestCounted(t *testing.T) {
+	for query, want := range map[string]int{
+		`sum by (handler) (count_over_time({service="shop"} | level!="info" and handler!="c" [90ns]))`: 1,
+		`sum by (level, detected_level) (rate({} | drop __error__ [90ns]))`:                            1,
+		`sum(count_over_time({service_name="shop"}[30ns]))`:                                            1,
+		`count_over_time({service="shop"}[30ns])`:                                                      0,
+		`sum by (n) (count_over_time({service="shop"}[30ns]))`:                                         0,
+		`sum without (level) (count_over_time({service="shop"}[30ns]))`:                                0,
+		`sum(count_over_time({n="1"}[30ns]))`:                                                          0,
+		`sum(count_over_time({} | level="info" or handler="a" [30ns]))`:                                0,
+		`sum(count_over_time({} | level > 5 | __error__="" [30ns]))`:                                   0,
+		`sum(count_over_time({} | drop level [30ns]))`:                                                 0,
+		`sum(count_over_time({} |= "x" [30ns]))`:                                                       0,
+		`sum(bytes_over_time({}[30ns]))`:                                                               0,
+		`sum(count_over_time({level="loud"}[30ns]))`:                                                   0,
+	} {
+		var got [2]string
+		source := &counting{memory: hundred(), able: true}
+		for i, source := range []Source{source, hundred()} {
+			result, err := ask(t, source, Limits{}, query, Params{To: 99})
+			if err != nil {
+				t.Fatal(query, err)
+			}
+			got[i] = show(result)
+		}
+		if source.counted != want || got[0] != got[1] {
+			t.Errorf("%s: counted %d times, want %d\n%s\nwant\n%s", query, source.counted, want, got[0], got[1])
+		}
+	}
+	source := &counting{memory: hundred(), able: true}
+	if _, err := ask(t, source, Limits{Points: 99}, "sum(count_over_time({}[100ns]))", Params{To: 99}); err == nil {
+		t.Error("more counts than allowed")
+	}
+	source.fail = errDisk
+	if _, err := ask(t, source, Limits{}, "sum(count_over_time({}[100ns]))", Params{To: 99}); !errors.Is(err, errDisk) {
+		t.Error(err)
+	}
+	if _, err := ask(t, source, Limits{}, "sum(count_over_time({}[7ns]))", Params{To: 99, Step: 5}); !errors.Is(err, errDisk) || source.counted != 2 {
+		t.Error("windows that are not made of whole buckets are counted", err)
+	}
+}
+
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &memory{}

@@ -125,17 +125,20 @@ func (d dice) entries(n int) []*entry.Entry {
 // TestModel compares the sliding windows with looking at all lines for each moment.
 func TestModel(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(5, 6))}
-	points := 0
+	points, counted := 0, 0
 	for range 1500 {
 		q := &question{
-			op: pickOf(d, "count_over_time", "rate", "sum_over_time", "avg_over_time", "min_over_time", "max_over_time", "first_over_time",
+			op: pickOf(d, "count_over_time", "count_over_time", "count_over_time", "rate", "sum_over_time", "avg_over_time", "min_over_time", "max_over_time", "first_over_time",
 				"last_over_time", "stddev_over_time", "stdvar_over_time", "quantile_over_time"),
 			quantile: pickOf(d, 0, 0.5, 0.9, 1), window: 1 + d.Int64N(100), step: 1 + d.Int64N(50), offset: d.Int64N(50) - 25, from: d.Int64N(100),
-			by:      pickOf(d, nil, []string{"service"}, []string{"level", "user_id"}),
+			by:      pickOf(d, nil, []string{"service"}, []string{"level", "user_id"}, []string{"level", "detected_level"}),
 			service: pickOf(d, ".*", "shop"), word: pickOf(d, "", " order ", "the order"),
 		}
+		if d.IntN(2) == 0 {
+			q.window = q.step * (1 + d.Int64N(5))
+		}
 		q.to = q.from + d.Int64N(200)
-		source := &memory{entries: d.entries(d.IntN(60)), loose: d.IntN(2) == 0}
+		source := &counting{memory: &memory{entries: d.entries(d.IntN(60)), loose: d.IntN(2) == 0}, able: d.IntN(2) == 0}
 		e, err := Parse(q.String())
 		if err != nil {
 			t.Fatal(q, err)
@@ -154,6 +157,7 @@ func TestModel(t *testing.T) {
 				got[key+strconv.FormatInt(p.Time, 10)] = p.Value
 			}
 		}
+		counted += source.counted
 		want := q.answer(source.entries)
 		if len(got) != len(want) {
 			t.Fatalf("%s from %d to %d by %d: %d points, want %d", q, q.from, q.to, q.step, len(got), len(want))
@@ -164,8 +168,8 @@ func TestModel(t *testing.T) {
 			}
 		}
 	}
-	if points < 10_000 {
-		t.Errorf("only %d points were compared", points)
+	if points < 10_000 || counted < 10 {
+		t.Errorf("only %d points were compared, and %d queries counted by the source", points, counted)
 	}
 }
 

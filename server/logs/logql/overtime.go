@@ -24,7 +24,11 @@ func (c *grid) overTime(e *RangeExpr, grouping *Grouping) ([]*row, error) {
 	q.Forward = true
 	q.Fields = wanted(e, c.names)
 	b := &builder{grid: c, expr: e, keys: newKeyer(e, grouping, c.names), windows: map[string]*window{}}
-	if err := c.scan.each(q, steps, b.add); err != nil {
+	counted, err := b.count(q)
+	if err == nil && !counted {
+		err = c.scan.each(q, steps, b.add)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if e.Op == "absent_over_time" {
@@ -88,26 +92,36 @@ func (b *builder) add(r *record) (bool, error) {
 	case strings.HasPrefix(b.expr.Op, "bytes"):
 		v = float64(len(r.text))
 	}
-	at := r.time + int64(b.expr.Offset)
-	first := max(b.index(at), 0)
-	last := min(b.index(at+int64(b.expr.Range))-1, int64(b.n-1))
-	if first > last {
-		return true, nil // between two windows
-	}
+	return true, b.put(r, r.time, summary{count: 1, sum: v, min: v, max: v, first: v, last: v, mean: v})
+}
+
+// window is that of the series of a record.
+func (b *builder) window(r *record) (*window, error) {
 	key := b.keys.key(r)
 	w := b.windows[string(key)]
 	if w == nil {
 		if err := b.room(len(b.windows) + 1); err != nil {
-			return false, err
+			return nil, err
 		}
 		w = &window{labels: b.keys.labels()}
 		b.windows[string(key)] = w
 		b.order = append(b.order, w)
 	}
-	return true, b.put(w, int(first), int(last), v)
+	return w, nil
 }
 
-func (b *builder) put(w *window, first, last int, v float64) error {
+// put adds what was at a time to the windows that have it.
+func (b *builder) put(r *record, t int64, what summary) error {
+	at := t + int64(b.expr.Offset)
+	first := int(max(b.index(at), 0))
+	last := int(min(b.index(at+int64(b.expr.Range))-1, int64(b.n-1)))
+	if first > last {
+		return nil // between two windows
+	}
+	w, err := b.window(r)
+	if err != nil {
+		return err
+	}
 	n := len(w.panes)
 	if n == 0 || w.panes[n-1].first != first || w.panes[n-1].last != last {
 		if b.panes++; b.panes > b.engine.limits.Points {
@@ -117,12 +131,12 @@ func (b *builder) put(w *window, first, last int, v float64) error {
 		n++
 	}
 	s := &w.panes[n-1].sum
-	s.add(v)
+	s.merge(&what)
 	if b.expr.Op == "quantile_over_time" {
 		if b.samples++; b.samples > b.engine.limits.Points {
 			return limit("a quantile of more than %d values: narrow the time or the selector", b.engine.limits.Points)
 		}
-		s.values = append(s.values, v)
+		s.values = append(s.values, what.sum)
 	}
 	return nil
 }

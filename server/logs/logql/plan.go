@@ -1,6 +1,7 @@
 package logql
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ func plan(e *LogExpr, from, to int64) Query {
 func conjuncts(c Condition) []*Matcher {
 	switch c := c.(type) {
 	case *TextCondition:
-		if !reserved(c.Matcher.Name) && !strings.HasSuffix(c.Matcher.Name, "_extracted") {
+		if c.Matcher.Name != errorLabel && c.Matcher.Name != detailLabel && !strings.HasSuffix(c.Matcher.Name, "_extracted") {
 			return []*Matcher{c.Matcher}
 		}
 	case *BoolCondition:
@@ -54,7 +55,7 @@ func conjuncts(c Condition) []*Matcher {
 func levels(matchers []*Matcher) LevelSet {
 	set := AllLevels
 	for _, m := range matchers {
-		if m.Name != "level" {
+		if cmp.Or(aliases[m.Name], m.Name) != "level" {
 			continue
 		}
 		for l := entry.Unknown; l <= entry.Fatal; l++ {
@@ -77,6 +78,15 @@ func terms(text string) []string {
 	return slices.Collect(entry.Words(text[first:last]))
 }
 
+// ofTheStream reports whether a label is one of those that tell the stream.
+func ofTheStream(name string) bool {
+	switch cmp.Or(aliases[name], name) {
+	case "service", "instance", "handler", "level":
+		return true
+	}
+	return false
+}
+
 // wanted are the fields that a metric query looks at. names are the labels that stand anywhere in it.
 func wanted(e *RangeExpr, names map[string]bool) Fields {
 	var want Fields
@@ -84,9 +94,9 @@ func wanted(e *RangeExpr, names map[string]bool) Fields {
 		want |= Message
 	}
 	need := func(name string) {
-		switch name {
-		case "service", "instance", "handler", "level", errorLabel, detailLabel:
-		case "trace_id", "span_id":
+		switch {
+		case ofTheStream(name), name == errorLabel, name == detailLabel:
+		case name == "trace_id", name == "span_id":
 			want |= IDs
 		default:
 			want |= Attrs

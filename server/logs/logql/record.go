@@ -151,8 +151,10 @@ func (r *record) put(name, value string, from origin) {
 	}
 }
 
-// reserved reports whether a name is one of those that tell what went wrong: lines must not set them.
-func reserved(name string) bool { return name == errorLabel || name == detailLabel }
+// reserved reports whether lines must not set the label: one that tells what went wrong, or another name of one.
+func reserved(name string) bool {
+	return name == errorLabel || name == detailLabel || aliases[name] != ""
+}
 
 // extract sets what a parser found. It never replaces what the entry has, but for a level that is not known.
 func (r *record) extract(name, value string) {

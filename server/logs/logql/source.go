@@ -67,11 +67,29 @@ type Source interface {
 	Select(ctx context.Context, q Query) iter.Seq2[*entry.Entry, error]
 }
 
-// aliases are other names that Grafana uses for labels we have.
+// Counter is a [Source] that may be able to count lines without giving them, such as by an index.
+type Counter interface {
+	Source
+	// Count counts the lines that match a query, exactly, by the values of some of the labels service, instance, handler and level, and by time:
+	// bucket i has the lines from q.From + i×width on. It is false when it cannot. The query has no terms.
+	Count(ctx context.Context, q Query, by []string, width int64) (counts iter.Seq2[Count, error], ok bool)
+}
+
+// Count is how many lines of a bucket have these values. The same may be given several times; it adds up.
+type Count struct {
+	Values []string // in the order of by
+	Bucket int
+	Lines  int64
+}
+
+// aliases are other names that Grafana uses for labels we have. An attribute of that name gets the suffix _extracted.
 var aliases = map[string]string{"detected_level": "level", "service_name": "service"}
 
 // Lookup returns the value of a label of an entry: one of its own fields, else the attribute of that [LabelName]; "" when it has none.
 func Lookup(e *entry.Entry, name string) string {
+	if other, ok := aliases[name]; ok {
+		name = other
+	}
 	if own := ownField(e, name); own != "" {
 		return own
 	}
@@ -79,9 +97,6 @@ func Lookup(e *entry.Entry, name string) string {
 		if LabelName(e.Attrs[i].Name) == name {
 			return e.Attrs[i].Value
 		}
-	}
-	if other, ok := aliases[name]; ok {
-		return Lookup(e, other)
 	}
 	return ""
 }

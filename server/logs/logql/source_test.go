@@ -88,3 +88,34 @@ func parseEntry(line string, number func(string) int64) *entry.Entry {
 	}
 	return e
 }
+
+// counting is a source that counts by itself, the newest lines first.
+type counting struct {
+	*memory
+	counted int
+	able    bool
+}
+
+func (c *counting) Count(_ context.Context, q Query, by []string, width int64) (iter.Seq2[Count, error], bool) {
+	if !c.able {
+		return nil, false
+	}
+	c.counted++
+	return func(yield func(Count, error) bool) {
+		for _, e := range slices.Backward(c.entries) {
+			if !q.Match(e) {
+				continue
+			}
+			n := Count{Bucket: int((e.Time - q.From) / width), Lines: 1}
+			for _, name := range by {
+				n.Values = append(n.Values, Lookup(e, name))
+			}
+			if !yield(n, nil) {
+				return
+			}
+		}
+		if c.fail != nil {
+			yield(Count{}, c.fail)
+		}
+	}, true
+}
