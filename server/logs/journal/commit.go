@@ -85,7 +85,7 @@ func (j *Journal) commit(group []*batch) {
 func (j *Journal) settle(group []*batch, err error) {
 	size := int64(0)
 	for _, b := range group {
-		size += int64(len(b.record))
+		size += b.size()
 	}
 	j.mu.Lock()
 	j.waiting -= size

@@ -193,6 +193,13 @@ func TestMuchDamage(t *testing.T) {
 				t.Fatalf("round %d, damage %d: %d records are after it, not as %v", round, k, after, d)
 			}
 		}
+		appendAll(t, j, all[:2])
+		shut(t, j)
+		j = open(t, "j", Options{FS: m})
+		again, _ := replayAll(t, j, Position{})
+		if same(t, again[len(again)-2:], all[:2]); len(again) != len(records)+2 {
+			t.Fatalf("round %d: %d records, and 2 more are %d", round, len(records), len(again))
+		}
 	}
 }
 
@@ -227,6 +234,30 @@ func TestReplayFromInsideOfARecord(t *testing.T) {
 	same(t, records, all)
 	if len(damages) != 1 || !damages[0].More || damages[0].From != from.Offset {
 		t.Error(damages)
+	}
+}
+
+// TestBadSectors lets the disk fail to read one byte, and with it what is around it.
+func TestBadSectors(t *testing.T) {
+	all := batches(400)
+	i := newImage(t, all, 20_000)
+	random := rand.New(rand.NewPCG(5, 5))
+	for file, whole := range i {
+		for range 20 {
+			m := i.mount()
+			m.files[file].bad = firstOffset + random.Int64N(int64(len(whole)-firstOffset))
+			j := open(t, "j", Options{FS: m})
+			records, damages := replayAll(t, j, Position{})
+			within(t, records, all)
+			n, certain := lost(damages)
+			if certain && int(n)+len(records) != len(all) || n == 0 || len(records) < 200 || !strings.Contains(damages[0].Error(), errDisk.Error()) {
+				t.Fatalf("byte %d of %s: %d records, %v", m.files[file].bad, file, len(records), damages)
+			}
+			appendAll(t, j, all[:1])
+			if j.Torn() != (Torn{}) {
+				t.Fatalf("byte %d of %s: %+v was cut", m.files[file].bad, file, j.Torn())
+			}
+		}
 	}
 }
 

@@ -91,6 +91,9 @@ type batch struct {
 	result chan error
 }
 
+// size is about what it takes in memory.
+func (b *batch) size() int64 { return int64(len(b.record)) + 256 }
+
 // Open opens the journal in that directory, and makes it if it is not there. The end of the last file is cut where a crash
 // interrupted a write, see [Journal.Torn]; damage is no error here: [Journal.Replay] tells of it. Errors: [ErrLocked],
 // [ErrVersion], and those of the file system.
@@ -130,8 +133,8 @@ func (j *Journal) End() Position {
 }
 
 // Append writes a batch, and returns nil when it is durable; an empty batch is at once. After [ErrFull], [ErrTooLarge],
-// [ErrClosed], [ErrNoSpace] and other errors of the disk the batch is not in the journal. When ctx ends first, the batch may be
-// written or not. The entries may be changed when Append has returned.
+// [ErrClosed], [ErrNoSpace] and other errors of the disk the batch is not in the journal, unless the process ends before a
+// failed disk let it undo the write. When ctx ends first, the batch may be written or not. The entries may be changed when Append has returned.
 func (j *Journal) Append(ctx context.Context, entries []entry.Entry) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("journal: nothing was written: %w", context.Cause(ctx))
@@ -179,7 +182,7 @@ func (j *Journal) reserve(size int64) error {
 // enqueue hands a batch to the writer, and gives back what it was reserved more than it needs.
 func (j *Journal) enqueue(b *batch, reserved int64) {
 	j.mu.Lock()
-	j.waiting += int64(len(b.record)) - reserved
+	j.waiting += b.size() - reserved
 	j.active--
 	j.queue = append(j.queue, b)
 	tell := len(j.queue) == 1 || j.urgent()

@@ -31,6 +31,7 @@ type memoryFS struct {
 type inode struct {
 	data   []byte
 	synced []byte
+	bad    int64 // reads that include this offset fail, if it is not 0
 }
 
 func newMemoryFS() *memoryFS {
@@ -157,6 +158,9 @@ type memoryFile struct {
 func (f *memoryFile) ReadAt(b []byte, at int64) (int, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	if bad := f.inode.bad; bad > 0 && at < bad && at+int64(len(b)) >= bad {
+		return 0, errDisk
+	}
 	if at >= int64(len(f.inode.data)) {
 		return 0, io.EOF
 	}

@@ -52,6 +52,7 @@ func (j *Journal) readHeader(h *header) error {
 		return err
 	}
 	defer f.Close()
+	s.size = min(s.size, firstOffset) // no more is read
 	b, err := s.view(0, firstOffset)
 	if err != nil {
 		return err

@@ -116,8 +116,12 @@ func (p *filePass) fail(err error) bool {
 
 // lose notes that from there on something cannot be read.
 func (p *filePass) lose(at int64, cause string) {
-	if p.lost < 0 {
-		p.lost, p.cause = at, cause
+	if p.lost >= 0 {
+		return
+	}
+	p.lost, p.cause = at, cause
+	if err := p.scanner.failed; err != nil {
+		p.cause += ": " + err.Error()
 	}
 }
 

@@ -2,9 +2,11 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"hash/crc32"
 	"io"
 	"iter"
+	"slices"
 )
 
 // windowSize is how much of a file is read at once, if a record does not need more.
@@ -18,7 +20,11 @@ type scanner struct {
 
 	window []byte
 	start  int64 // of the window
+	failed error // why a part of the file could not be read; it is taken for zeros
 }
+
+// pieceSize is what is given up when the disk cannot read it.
+const pieceSize = 4096
 
 // frame is a record in a file.
 type frame struct {
@@ -39,14 +45,44 @@ func (s *scanner) view(at int64, n int) ([]byte, error) {
 		s.window = make([]byte, want)
 	}
 	s.window, s.start = s.window[:want], at
-	if got, err := s.file.ReadAt(s.window, at); got < want {
-		s.window = s.window[:0]
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF // the file is shorter than it was a moment ago
+	if err := readAll(s.file, s.window, at); err != nil {
+		if err := s.readPieces(at); err != nil {
+			s.window = s.window[:0]
+			return nil, err
 		}
-		return nil, err
 	}
 	return s.window[:n], nil
+}
+
+// holes reports whether a part of the file could not be read.
+func (s *scanner) holes() bool { return s.failed != nil }
+
+// readPieces fills the window as far as the disk can.
+func (s *scanner) readPieces(at int64) error {
+	for piece := range slices.Chunk(s.window, pieceSize) {
+		err := readAll(s.file, piece, at)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		if err != nil {
+			s.failed = err
+			clear(piece)
+		}
+		at += int64(len(piece))
+	}
+	return nil
+}
+
+// readAll fills b. The end of the file is an error: it is shorter than it was a moment ago.
+func readAll(f io.ReaderAt, b []byte, at int64) error {
+	n, err := f.ReadAt(b, at)
+	switch {
+	case n == len(b):
+		return nil
+	case errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // frames gives all records from there on whose heads are whole, and skips what is between them. It ends at an error.
@@ -108,6 +144,9 @@ func (s *scanner) magic(at int64) (int64, error) {
 // torn reports whether what stands behind the last record is what a crash in the middle of a write leaves: a record that ends
 // with the file, or room that was never filled.
 func (s *scanner) torn(at int64) (bool, error) {
+	if s.holes() {
+		return false, nil
+	}
 	if s.size-at < recordHeadSize {
 		return true, nil
 	}
@@ -133,5 +172,5 @@ func (s *scanner) zero(at int64) (bool, error) {
 		}
 		at += int64(len(b))
 	}
-	return true, nil
+	return !s.holes(), nil
 }
