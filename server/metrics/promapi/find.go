@@ -40,7 +40,7 @@ func (a *API) lookUp(r *http.Request) (lookUp, *failure) {
 	if f != nil {
 		return lookUp{}, f
 	}
-	limit, f := countParam(r, "limit")
+	limit, f := limitParam(r)
 	if f != nil {
 		return lookUp{}, f
 	}

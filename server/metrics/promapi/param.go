@@ -62,8 +62,9 @@ func durationParam(r *http.Request, name string) (time.Duration, *failure) {
 	return 0, bad(fmt.Errorf("parameter %q: %q is neither seconds nor a duration like 5m", name, text))
 }
 
-// countParam reads how many of something are wanted; 0 means all.
-func countParam(r *http.Request, name string) (int, *failure) {
+// limitParam reads how many of something are wanted; 0 means all.
+func limitParam(r *http.Request) (int, *failure) {
+	const name = "limit"
 	text := r.Form.Get(name)
 	if text == "" {
 		return 0, nil

@@ -1,9 +1,11 @@
 package promapi
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
@@ -118,7 +120,7 @@ func readSecond(body []byte, d *delivery) error {
 		if len(body) == 0 {
 			return nil
 		}
-		return fmt.Errorf("the first symbol must be empty")
+		return errors.New("the first symbol must be empty")
 	}
 	names := 0
 	var series writev2.TimeSeries
@@ -163,7 +165,7 @@ func secondSeries(series *writev2.TimeSeries, symbols []string, b *labels.Scratc
 		return err
 	}
 	if series.Metadata.Type != writev2.Metadata_METRIC_TYPE_UNSPECIFIED || m.Help != "" {
-		d.describe(family(l.Get(labels.MetricName), string(m.Type)), tier.Metadata{Type: string(m.Type), Help: m.Help, Unit: m.Unit})
+		d.describe(family(l.Get(model.MetricNameLabel), string(m.Type)), tier.Metadata{Type: string(m.Type), Help: m.Help, Unit: m.Unit})
 	}
 	for _, s := range series.Samples {
 		if err := d.add(tier.Sample{Labels: l, At: s.Timestamp, Value: s.Value}); err != nil {

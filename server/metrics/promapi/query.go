@@ -36,7 +36,7 @@ func (a *API) asked(r *http.Request) (expr parser.Expr, ask tier.Asking, limit i
 	if ask.LookBack, f = durationParam(r, "lookback_delta"); f != nil {
 		return nil, ask, 0, f
 	}
-	limit, f = countParam(r, "limit")
+	limit, f = limitParam(r)
 	return expr, ask, limit, f
 }
 

@@ -19,7 +19,7 @@ func (a *API) metadata(r *http.Request) (any, *failure) {
 	if f := parseForm(r); f != nil {
 		return nil, f
 	}
-	limit, f := countParam(r, "limit")
+	limit, f := limitParam(r)
 	if f != nil {
 		return nil, f
 	}
@@ -101,7 +101,7 @@ func (a *API) cardinality(r *http.Request) (any, *failure) {
 	if f := parseForm(r); f != nil {
 		return nil, f
 	}
-	limit, f := countParam(r, "limit")
+	limit, f := limitParam(r)
 	if f != nil {
 		return nil, f
 	}

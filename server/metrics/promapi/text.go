@@ -86,8 +86,8 @@ func (t *texts) parser(body []byte) (textparse.Parser, error) {
 }
 
 func (t *texts) read(body []byte) error {
-	if i := bytes.IndexByte(body, 0); i >= 0 { // to the parser it is the end, whatever follows
-		return fmt.Errorf("line %d: there is a zero byte", 1+bytes.Count(body[:i], []byte("\n")))
+	if before, _, zero := bytes.Cut(body, []byte{0}); zero { // to the parser it is the end, whatever follows
+		return fmt.Errorf("line %d: there is a zero byte", 1+bytes.Count(before, []byte("\n")))
 	}
 	p, err := t.parser(body)
 	if err != nil {

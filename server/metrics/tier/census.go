@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunks"
 )
@@ -34,7 +35,7 @@ func serviceOf(l labels.Labels) string {
 
 // room says whether a new series may be born; when not, for which reason, and who is too large.
 func (c *census) room(l labels.Labels, limits Limits) (why Reason, culprit string, ok bool) {
-	service, metric := serviceOf(l), l.Get(labels.MetricName)
+	service, metric := serviceOf(l), l.Get(model.MetricNameLabel)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -65,7 +66,7 @@ func (c *census) PostDeletion(gone map[chunks.HeadSeriesRef]labels.Labels) {
 }
 
 func (c *census) count(l labels.Labels, n int) {
-	service, metric := serviceOf(l), l.Get(labels.MetricName)
+	service, metric := serviceOf(l), l.Get(model.MetricNameLabel)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.total += n

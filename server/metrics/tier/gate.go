@@ -52,9 +52,9 @@ type gate struct {
 
 func (g *gate) admit(l labels.Labels) (Reason, string, error) {
 	if err := g.labels.check(l); err != nil {
-		return BadLabels, l.Get(labels.MetricName), err
+		return BadLabels, l.Get(model.MetricNameLabel), err
 	}
-	if g.exempt != "" && strings.HasPrefix(l.Get(labels.MetricName), g.exempt) {
+	if g.exempt != "" && strings.HasPrefix(l.Get(model.MetricNameLabel), g.exempt) {
 		return 0, "", nil
 	}
 	if why, culprit, ok := g.census.room(l, g.limits); !ok {
@@ -82,7 +82,7 @@ func (m LabelLimits) check(l labels.Labels) error {
 		case l.Value == "":
 			bad = refuse(fmt.Sprintf("label %q is empty: leave it out", l.Name))
 		}
-		last, named = l.Name, named || l.Name == labels.MetricName
+		last, named = l.Name, named || l.Name == model.MetricNameLabel
 	})
 	switch {
 	case bad != nil:

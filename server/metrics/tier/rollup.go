@@ -65,7 +65,7 @@ func newRollup(o Options) (*rollup, error) {
 	limits.Concurrency, limits.Queue = 1, 1
 	r := &rollup{engine: newEngine(limits, newTurnstile(limits))}
 	for _, step := range o.Steps {
-		g := &group{step: step, mark: labels.FromStrings(labels.MetricName, markName+model.Duration(step).String())}
+		g := &group{step: step, mark: labels.FromStrings(model.MetricNameLabel, markName+model.Duration(step).String())}
 		for _, rule := range o.Rules {
 			name, expr, err := rule.at(step)
 			if err != nil {
@@ -99,7 +99,7 @@ func (r *rollup) start(s *Store) error {
 	}
 	defer q.Close() //nolint:errcheck // it only read
 	for _, g := range r.groups {
-		set := q.Select(context.Background(), false, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, g.mark.Get(labels.MetricName)))
+		set := q.Select(context.Background(), false, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, g.mark.Get(model.MetricNameLabel)))
 		for set.Next() {
 			it := set.At().Iterator(nil)
 			for it.Next() != 0 {
@@ -208,7 +208,7 @@ func (g *group) evaluate(ctx context.Context, engine *promql.Engine, s *Store, e
 		}
 		for _, f := range found {
 			b := labels.NewBuilder(f.Metric)
-			b.Set(labels.MetricName, rule.name)
+			b.Set(model.MetricNameLabel, rule.name)
 			batch = append(batch, Sample{Labels: b.Labels(), At: end.UnixMilli(), Value: f.F, FloatHistogram: f.H})
 		}
 	}

@@ -82,7 +82,7 @@ type stretchedSet struct{ storage.SeriesSet }
 // At implements storage.SeriesSet.
 func (s stretchedSet) At() storage.Series {
 	series := s.SeriesSet.At()
-	life := stretchOf(series.Labels().Get(labels.MetricName))
+	life := stretchOf(series.Labels().Get(model.MetricNameLabel))
 	if life <= LookBack {
 		return series
 	}
