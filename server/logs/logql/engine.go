@@ -166,7 +166,7 @@ func (s *scan) each(q Query, steps []step, give func(r *record) (more bool, err 
 			return limit("the query looks at more than %d lines: narrow the time or the selector", s.engine.limits.Scanned)
 		}
 		s.stats.Bytes += int64(len(e.Message))
-		if s.stats.Lines%1024 == 0 && s.ctx.Err() != nil {
+		if s.stats.Lines%64 == 0 && s.ctx.Err() != nil {
 			return s.ctx.Err()
 		}
 		if !q.Match(e) {

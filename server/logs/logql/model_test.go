@@ -177,7 +177,7 @@ func TestModel(t *testing.T) {
 func TestPruning(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(7, 8))}
 	found := 0
-	for range 3000 {
+	for range 1500 {
 		tight := &memory{entries: d.entries(20)}
 		loose := &memory{entries: tight.entries, loose: true}
 		e := &LogExpr{Matchers: some(d, 0, d.likely), Stages: some(d, 0, d.likelyStage)}
@@ -195,7 +195,7 @@ func TestPruning(t *testing.T) {
 		}
 		found += len(a.Lines)
 	}
-	if found < 3000 {
+	if found < 1500 {
 		t.Errorf("only %d lines were found", found)
 	}
 }

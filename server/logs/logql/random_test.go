@@ -193,7 +193,7 @@ func (d dice) rangeExpr() Expr {
 // TestPrint: what is written is read as the same.
 func TestPrint(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(1, 2))}
-	for range 5_000 {
+	for range 3_000 {
 		var e Expr = d.log()
 		if d.IntN(3) > 0 {
 			e = d.numeric(d.IntN(4))

@@ -1,6 +1,7 @@
 package logql
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -121,6 +122,11 @@ func (r *record) get(name string) (string, bool) {
 		return r.problem, r.problem != ""
 	case detailLabel:
 		return r.detail, r.detail != ""
+	}
+	if !r.filled { // no stage has set anything yet
+		if own := ownField(r.entry, cmp.Or(aliases[name], name)); own != "" {
+			return own, true
+		}
 	}
 	r.fill()
 	i := r.index(name)

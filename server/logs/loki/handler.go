@@ -59,8 +59,8 @@ func New(c Config) *Handler {
 	h.route(v1+"series", h.series)
 	h.route(v1+"index/stats", h.stats)
 	h.route(v1+"detected_labels", h.detectedLabels)
-	h.route(v1+"format_query", h.formatQuery)
-	h.route(v1+"status/buildinfo", h.buildInfo)
+	h.serve(v1+"format_query", h.formatQuery)
+	h.serve(v1+"status/buildinfo", h.buildInfo)
 	h.mux.HandleFunc("GET "+v1+"tail", h.tail)
 	h.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		plain(w, http.StatusOK, "ready")
@@ -74,8 +74,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // maxForm is the most bytes a form may have.
 const maxForm = 1 << 20
 
-// route serves a function that gives what is written as JSON.
+// route serves what looks at lines or labels, of which only so many do so at once.
 func (h *Handler) route(path string, answer func(ctx context.Context, r *request) (any, error)) {
+	h.serve(path, func(ctx context.Context, r *request) (any, error) {
+		return h.take(ctx, func() (any, error) { return answer(ctx, r) })
+	})
+}
+
+// serve serves a function that gives what is written as JSON.
+func (h *Handler) serve(path string, answer func(ctx context.Context, r *request) (any, error)) {
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
@@ -84,7 +91,7 @@ func (h *Handler) route(path string, answer func(ctx context.Context, r *request
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), h.config.Timeout)
 		defer cancel()
-		body, err := h.take(ctx, func() (any, error) { return answer(ctx, &request{r, h.config.Now()}) })
+		body, err := answer(ctx, &request{r, h.config.Now()})
 		if err != nil {
 			fail(w, err)
 			return

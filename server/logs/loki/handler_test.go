@@ -158,6 +158,9 @@ func TestConcurrent(t *testing.T) {
 	if got := answerOf(h, "GET /loki/api/v1/query_range\nquery={}\n"); !strings.HasPrefix(got, "Gateway Timeout") {
 		t.Error(got)
 	}
+	if got := answerOf(h, "GET /loki/api/v1/status/buildinfo\n"); !strings.HasPrefix(got, "OK ") {
+		t.Error("the check of health waits for queries:", got)
+	}
 	<-h.slots
 	if got := answerOf(h, "GET /loki/api/v1/query_range\nquery={}\n"); !strings.HasPrefix(got, "OK ") {
 		t.Error(got)
