@@ -68,6 +68,7 @@ func (p *part) Handle(mux *http.ServeMux) {
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
+		<-time.After(50 * time.Millisecond) // it has something left to do
 		p.log.add("request-ended")
 	})
 }

@@ -170,7 +170,7 @@ func TestReconfigureWhileItWaits(t *testing.T) {
 func TestStopped(t *testing.T) {
 	b := start(t, "store", nil)
 	pid := b.up(t)
-	send(t, pid, syscall.SIGSTOP)
+	pause(t, pid)
 	b.upAgain(t, pid)
 	if s := b.Status(); !strings.HasPrefix(s.Reason, "it hangs: 3 checks in a row failed, the last one with: ") {
 		t.Errorf("%+v", s)
@@ -186,7 +186,7 @@ func TestStoppedWithoutChecks(t *testing.T) {
 		cfg.Failures, cfg.CheckTimeout, cfg.Settings.Stop = 1<<30, 10*time.Millisecond, 100*time.Millisecond
 	})
 	pid := b.up(t)
-	send(t, pid, syscall.SIGSTOP)
+	pause(t, pid)
 	<-time.After(time.Second)
 	if s := b.Status(); s.State != supervise.Up || s.PID != pid {
 		t.Errorf("%+v", s)
@@ -196,7 +196,7 @@ func TestStoppedWithoutChecks(t *testing.T) {
 func TestPausedShorterThanItTakes(t *testing.T) {
 	b := start(t, "store", func(cfg *supervise.Config) { cfg.CheckTimeout = 10 * time.Second })
 	pid := b.up(t)
-	send(t, pid, syscall.SIGSTOP)
+	pause(t, pid)
 	<-time.After(100 * time.Millisecond)
 	send(t, pid, syscall.SIGCONT)
 	<-time.After(100 * time.Millisecond)
@@ -319,30 +319,45 @@ func TestAnotherProcessHasTheSocket(t *testing.T) {
 
 func TestParentKilled(t *testing.T) {
 	dir := t.TempDir()
-	var output bytes.Buffer
-	parent := exec.Command("/proc/self/exe", "as", "parent", dir)
-	parent.Stderr = &output
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kept := filepath.Join(dir, "kept")
-	until(t, "a child that is open", func() bool { _, err := os.Stat(kept); return err == nil })
-	text, err := os.ReadFile(filepath.Join(dir, "store.lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || gone(pid) {
-		t.Fatalf("%v, pid %d", err, pid)
-	}
-	if err := parent.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the end of the child", func() bool { return gone(pid) })
+	killParent(t, dir, "store", "kept")
 	// That its standard error is gone too must not end it before it has closed what was open.
 	if _, err := os.Stat(filepath.Join(dir, "closed")); err != nil {
 		t.Errorf("it did not close what was open: %v", err)
 	}
+}
+
+// TestParentKilledWithoutStore: a child that does not look at its standard input ends too.
+func TestParentKilledWithoutStore(t *testing.T) { killParent(t, t.TempDir(), "never", "store.lock") }
+
+// killParent starts a parent with a child, kills it when the child has made a file, and waits until the child is gone.
+func killParent(t *testing.T, dir, name, file string) {
+	t.Helper()
+	parent := exec.Command("/proc/self/exe", "as", "parent", dir, name)
+	var output bytes.Buffer
+	parent.Stderr = &output
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := 0
+	until(t, "a child", func() bool {
+		_, made := os.Stat(filepath.Join(dir, file))
+		text, read := os.ReadFile(filepath.Join(dir, "store.lock"))
+		var err error
+		pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		return errors.Join(made, read, err) == nil
+	})
+	if gone(pid) {
+		t.Fatalf("the child %d is gone already", pid)
+	}
+	t.Cleanup(func() {
+		if !gone(pid) {
+			send(t, pid, syscall.SIGKILL)
+		}
+	})
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the end of the child", func() bool { return gone(pid) })
 	if err := parent.Wait(); err == nil {
 		t.Error("the parent was not killed")
 	}

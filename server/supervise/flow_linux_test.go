@@ -61,7 +61,7 @@ func TestTheParentNeverWaits(t *testing.T) {
 	b := start(t, "store", func(cfg *supervise.Config) { cfg.Failures, cfg.Settings.Stop = 1<<30, 100*time.Millisecond })
 	f := b.Feed(supervise.FeedConfig{Batch: 64 << 10, Max: 1 << 20, Timeout: 100 * time.Millisecond})
 	pid := b.up(t)
-	send(t, pid, syscall.SIGSTOP)
+	pause(t, pid)
 	line, took := bytes.Repeat([]byte("x"), 300), make([]time.Duration, 50_000)
 	for i := range took {
 		began := time.Now()

@@ -16,7 +16,8 @@ import (
 // maxRequests bounds how many requests are with the child at the same time: each costs memory on this side too.
 const maxRequests = 256
 
-// Proxy passes requests on to the child as they are, and its answers as they come. While the child is away, the answer is
+// Proxy passes requests on to the child as they are, and its answers as they come: those of unknown length piece by
+// piece. While the child is away, the answer is
 // 503 with Retry-After. Paths under /-/ are between the two processes: they are not found.
 func (c *Child) Proxy() http.Handler {
 	proxy := &httputil.ReverseProxy{
@@ -24,7 +25,7 @@ func (c *Child) Proxy() http.Handler {
 			r.SetURL(&url.URL{Scheme: "http", Host: "store"})
 			r.SetXForwarded()
 		},
-		Transport: c.socket, FlushInterval: -1, ErrorHandler: c.failed,
+		Transport: c.socket, ErrorHandler: c.failed,
 		ErrorLog: slog.NewLogLogger(c.config.Log.Handler(), slog.LevelDebug),
 	}
 	inside := make(chan struct{}, maxRequests)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -63,7 +62,7 @@ func TestProxyWhileTheChildIsAway(t *testing.T) {
 func TestProxyWhileTheChildHangs(t *testing.T) {
 	b := start(t, "store", nil)
 	pid := b.up(t)
-	send(t, pid, syscall.SIGSTOP)
+	pause(t, pid)
 	began := time.Now()
 	w := b.get("/echo/") // it may even be served by the next process
 	if took := time.Since(began); took > 20*time.Second || (w.Code != http.StatusServiceUnavailable && w.Code != http.StatusOK) {

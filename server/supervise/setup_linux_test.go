@@ -40,6 +40,11 @@ var children = map[string]func() int{
 		return 3
 	},
 	"never": func() int { // does not even take its settings
+		if len(os.Args) > 3 { // a directory
+			if err := os.WriteFile(filepath.Join(os.Args[3], "store.lock"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+				return 1
+			}
+		}
 		select {}
 	},
 	"deaf": func() int { // a store that does not end when it is told to
@@ -49,7 +54,7 @@ var children = map[string]func() int{
 	},
 	"parent": func() int {
 		_, err := supervise.Start(context.Background(), supervise.Config{
-			Settings: store.Settings{Dir: os.Args[3]}, Args: []string{"as", "store"}, Output: os.Stderr,
+			Settings: store.Settings{Dir: os.Args[3]}, Args: []string{"as", os.Args[4], os.Args[3]}, Output: os.Stderr,
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -237,6 +242,19 @@ func send(t *testing.T, pid int, sig syscall.Signal) {
 	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// pause stops a process, and waits until all its threads stand still.
+func pause(t *testing.T, pid int) {
+	t.Helper()
+	send(t, pid, syscall.SIGSTOP)
+	until(t, "a process that stands still", func() bool {
+		stats, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+		return err == nil && !slices.ContainsFunc(stats, func(path string) bool {
+			text, err := os.ReadFile(path)
+			return err == nil && !strings.Contains(string(text), ") T ")
+		})
+	})
 }
 
 // gone says whether a process is gone, or waits to be collected by whoever adopted it.
