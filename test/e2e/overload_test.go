@@ -26,16 +26,17 @@ type overload struct {
 	lasts    time.Duration
 }
 
-// The service has 20 workers that take 100 ms for a request: 200 requests a second. Nobody waits for more than a second.
+// The service has 10 workers that take 200 ms for a request: 50 requests a second, so that it is the service that is overloaded
+// and not the machine. Nobody waits for more than two seconds.
 const (
-	workers    = 20
-	taking     = 100 * time.Millisecond
-	capacity   = 200
-	inASecond  = time.Second
+	workers    = 10
+	taking     = 200 * time.Millisecond
+	capacity   = 50
+	patience   = 2 * time.Second
 	afterwards = 8 * time.Second
 )
 
-var overloaded = standard.with("timeout", "{total: 1s, attempt: off, connect: 1s}", "shed", "{mode: adaptive}")
+var overloaded = standard.with("timeout", "{total: 2s, attempt: off, connect: 1s}", "shed", "{mode: adaptive}")
 
 // prioritised is a gateway with a route for each priority.
 func (p policies) prioritised(b *backend.Backend) harness.Config {
@@ -52,10 +53,10 @@ func tooMuch(t *testing.T, o overload, f *harness.Findings) {
 	g := harness.Start(t, o.policies.prioritised(b))
 	send := func(priority string, rate int, lasts time.Duration) *load.Running {
 		return load.Load{
-			Name: priority, Path: "/" + priority, Target: to(g), Rate: rate, For: lasts, Posts: -1, Deadline: 3 * time.Second,
+			Name: priority, Path: "/" + priority, Target: to(g), Rate: rate, For: lasts, Posts: -1, Deadline: 5 * time.Second,
 		}.Start(t.Context())
 	}
-	send("normal", capacity*7/10, 3*time.Second).Wait() // so that it is at work
+	send("normal", capacity*7/10, 6*time.Second).Wait() // so that it is at work
 	running := []*load.Running{
 		send("critical", capacity*3/10, o.lasts), send("normal", capacity*12/10, o.lasts), send("sheddable", capacity*15/10, o.lasts),
 	}
@@ -67,18 +68,19 @@ func tooMuch(t *testing.T, o overload, f *harness.Findings) {
 	}
 	after := send("normal", capacity*7/10, afterwards).Wait().All()
 	served := all.Where(func(s *load.Sample) bool { return s.Backend != "" })
-	inTime := served.Where(func(s *load.Sample) bool { return s.OK() && s.Took <= inASecond })
+	inTime := served.Where(func(s *load.Sample) bool { return s.OK() && s.Took <= patience })
 	could := int(o.lasts.Seconds() * capacity)
 	t.Logf("critical %v; normal %v; sheddable %v; afterwards %v", parts[0], parts[1], parts[2], after)
 	f.Claim(goodput, len(inTime) >= could*8/10, "%d of %d possible", len(inTime), could)
 	p99 := served.Awake().Quantile(.99)
-	f.Claim(admittedInTime, len(served) > 0 && p99 <= inASecond, "%v", p99)
-	f.Claim(criticalServed, parts[0].OKShare() >= .99, "%.2f %%", 100*parts[0].OKShare())
+	f.Claim(admittedInTime, len(served) > 0 && p99 <= patience, "%v", p99)
+	critical := parts[0].Awake().OKShare()
+	f.Claim(criticalServed, critical >= .99, "%.2f %%", 100*critical)
 	f.Claim(sheddableFirst, parts[2].OKShare() <= .05 && parts[1].OKShare() >= .3, "%.1f %% of the sheddable and %.1f %% of the normal are served",
 		100*parts[2].OKShare(), 100*parts[1].OKShare())
-	late := after.Between(5*time.Second, time.Hour)
+	late := after.Between(5*time.Second, time.Hour).Awake()
 	f.Claim(wellAgain, late.OKShare() >= .99, "%v", late)
-	wrong := all.Failed().Where(func(s *load.Sample) bool {
+	wrong := all.Awake().Failed().Where(func(s *load.Sample) bool {
 		return s.Status != 503 || s.RetryAfter == "" || s.Header.Get("Content-Type") != "application/problem+json"
 	})
 	f.Claim(saysOverloaded, len(wrong) <= len(all)/100, "%v", wrong)
@@ -99,7 +101,8 @@ const otherRoutes = "the p99 of other routes stays within 10 %"
 // hungPart is a service of which one part hangs: a report that waits for a database, beside items that do not need it.
 func hungPart(t *testing.T, bulkhead string, f *harness.Findings) {
 	const rounds, lasts = 3, 5 * time.Second
-	b := backend.Start(t, "b0", backend.Behaviour{Work: taking, Workers: 100})
+	const work = 100 * time.Millisecond
+	b := backend.Start(t, "b0", backend.Behaviour{Work: work, Workers: 100})
 	p := standard.with("timeout", "{total: 2s, attempt: off, connect: 1s}", "health", "{active: off, passive: off}", "breaker", "off", "retry", "off")
 	g := harness.Start(t, harness.Config{
 		Gateway: "drain: 2s",
@@ -107,7 +110,7 @@ func hungPart(t *testing.T, bulkhead string, f *harness.Findings) {
 			"routes:\n  - {name: items, match: {path: /item}, service: items}\n  - {name: reports, match: {path: /report}, service: reports}\n",
 	})
 	measure := func(hang string) load.Samples {
-		b.Set(t, backend.Behaviour{Work: taking, Workers: 100, HangPath: hang})
+		b.Set(t, backend.Behaviour{Work: work, Workers: 100, HangPath: hang})
 		reports := load.Load{Name: "reports", Path: "/report", Target: to(g), Rate: 100, For: lasts, Posts: -1}.Start(t.Context())
 		items := load.Load{Name: "items", Target: to(g), Rate: 100, For: lasts, Posts: -1}.Start(t.Context())
 		reports.Wait()
