@@ -223,6 +223,51 @@ func TestLineThatLooksLikeARecord(t *testing.T) {
 	}
 }
 
+// TestRecordFromElsewhere puts whole records where they were not written: from another journal, and from another place of the
+// same file.
+func TestRecordFromElsewhere(t *testing.T) {
+	var all, others [][]entry.Entry
+	for _, c := range "abcdef" {
+		all = append(all, []entry.Entry{{Message: string(c)}})
+		others = append(others, []entry.Entry{{Message: strings.ToUpper(string(c))}})
+	}
+	i, other := newImage(t, all, 1<<20), newImage(t, others, 1<<20)
+	file := i[path(1)]
+	size := (len(file) - firstOffset) / len(all)
+	third := firstOffset + 2*size
+	for what, source := range map[string][]byte{
+		"another journal": other[path(1)][third:],
+		"place 4":         bytes.Clone(file[third+size:]),
+		"place 2":         bytes.Clone(file[third-size:]),
+	} {
+		m := i.mount()
+		copy(m.files[path(1)].data[third:third+size], source)
+		records, damages := replayAll(t, open(t, "j", Options{FS: m}), Position{})
+		if within(t, records, all); len(records) != 5 || len(damages) != 1 || damages[0].From != int64(third) || damages[0].To != int64(third+size) {
+			t.Errorf("from %s: %d records, %v", what, len(records), damages)
+		}
+	}
+}
+
+// TestLeftOver shows a file that still has records which a later file took back: their write had failed.
+func TestLeftOver(t *testing.T) {
+	all := batches(6)
+	i := newImage(t, all[:4], 1<<20)
+	m := i.mount()
+	records, _ := replayAll(t, open(t, "j", Options{FS: m}), Position{})
+	shorter := image{path(1): i[path(1)][:records[2].Start.Offset]}.mount()
+	j := open(t, "j", Options{FS: shorter})
+	if _, err := j.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, j, all[4:])
+	i[path(2)] = shorter.files[path(2)].data
+	records, damages := replayAll(t, open(t, "j", Options{FS: i.mount()}), Position{})
+	if same(t, records, append(all[:2:2], all[4:]...)); len(damages) > 0 {
+		t.Error(damages[0])
+	}
+}
+
 func TestReplayFromInsideOfARecord(t *testing.T) {
 	all := batches(5)
 	j := open(t, t.TempDir(), Options{})

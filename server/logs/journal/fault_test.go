@@ -162,6 +162,24 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
+// TestCloseWaitsForWhatIsEncoded closes while an Append has its room, but is not in the queue yet.
+func TestCloseWaitsForWhatIsEncoded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemoryFS()
+		j := open(t, "j", Options{FS: m})
+		if err := j.reserve(1000); err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- j.Close() }()
+		synctest.Wait()
+		b := &batch{result: make(chan error, 1)}
+		b.record, b.head = encodeRecord([]entry.Entry{{}})
+		j.enqueue(b, 1000)
+		noErrors(t, []error{<-b.result, <-closed})
+	})
+}
+
 func TestDiskFull(t *testing.T) {
 	for room := 0; room < 900; room += 13 {
 		m := newMemoryFS()
@@ -251,6 +269,31 @@ func TestFailedUndo(t *testing.T) {
 	records, damages := replayAll(t, j, Position{})
 	if same(t, records, all); len(damages) > 0 {
 		t.Error(damages[0])
+	}
+}
+
+// TestReplayedIsDurable kills a process between a write and its fsync, and cuts the power when the next one has opened the
+// journal: what that one has read must not be gone.
+func TestReplayedIsDurable(t *testing.T) {
+	all := batches(3)
+	for seed := range uint64(20) {
+		m := newMemoryFS()
+		j := open(t, "j", Options{FS: m})
+		appendAll(t, j, all[:2])
+		m.set(func(m *memoryFS) { m.syncErr, m.cutErr = errDisk, errDisk })
+		if err := j.Append(t.Context(), all[2]); err == nil {
+			t.Fatal("acknowledged without an fsync")
+		}
+		shut(t, j)
+		m.set(func(m *memoryFS) { m.syncErr, m.cutErr = nil, nil })
+		for range 2 {
+			j = open(t, "j", Options{FS: m})
+			records, damages := replayAll(t, j, Position{})
+			if same(t, records, all); len(damages) > 0 {
+				t.Fatal(damages[0])
+			}
+			m = m.after(rand.New(rand.NewPCG(seed, 6)))
+		}
 	}
 }
 
