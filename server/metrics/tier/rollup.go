@@ -53,7 +53,9 @@ type Progress struct {
 	Steps int
 	// Behind is how much older than it should be the step is that comes next; 0 when there is none to do.
 	Behind time.Duration
-	// Err is what stopped the last call; nil when nothing did.
+	// Failed is how many times a rule could not be evaluated, such as for having too many samples. Its step went on without it.
+	Failed int
+	// Err is what stopped the last call or, when nothing did, why the last of those rules failed; else nil.
 	Err error
 }
 
@@ -122,7 +124,7 @@ func (s *Store) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if p := s.RollUp(ctx, s.now()); p.Err != nil && ctx.Err() == nil {
-			s.options.Logger.Error("roll-up failed; it is tried again", slog.Any("error", p.Err), slog.Duration("behind", p.Behind))
+			s.options.Logger.Error("roll-up failed", slog.Any("error", p.Err), slog.Duration("behind", p.Behind), slog.Int("rules", p.Failed))
 		}
 		select {
 		case <-tick.C:
@@ -172,9 +174,14 @@ func (r *rollup) run(ctx context.Context, s *Store, now time.Time) (p Progress) 
 		if p.Steps >= maxSteps {
 			return p
 		}
-		if err := g.evaluate(ctx, r.engine, s, end); err != nil {
+		failed, err := g.evaluate(ctx, r.engine, s, end)
+		if err != nil {
 			p.Err = err
 			return p
+		}
+		if len(failed) > 0 {
+			p.Failed += len(failed)
+			p.Err = failed[len(failed)-1]
 		}
 		g.done = end
 		p.Steps++
@@ -198,13 +205,18 @@ func (r *rollup) due(oldest time.Time) (*group, time.Time) {
 	return first, end
 }
 
-// evaluate writes what the rules say of the step that ends at end, and the mark last.
-func (g *group) evaluate(ctx context.Context, engine *promql.Engine, s *Store, end time.Time) error {
+// evaluate writes what the rules say of the step that ends at end, and the mark last. A rule that fails by itself is left
+// out: it would fail again, and no step would ever be done.
+func (g *group) evaluate(ctx context.Context, engine *promql.Engine, s *Store, end time.Time) (failed []error, err error) {
 	var batch []Sample
 	for _, rule := range g.rules {
 		found, err := instant(ctx, engine, s.raw, rule.expr, end)
 		if err != nil {
-			return fmt.Errorf("tier: roll-up %s at %s: %w", rule.name, end.UTC().Format(time.RFC3339), err)
+			err = fmt.Errorf("tier: roll-up %s at %s: %w", rule.name, end.UTC().Format(time.RFC3339), err)
+			if _, broken := errors.AsType[promql.ErrStorage](err); broken || ctx.Err() != nil {
+				return nil, err
+			}
+			failed = append(failed, err)
 		}
 		for _, f := range found {
 			b := labels.NewBuilder(f.Metric)
@@ -214,12 +226,12 @@ func (g *group) evaluate(ctx context.Context, engine *promql.Engine, s *Store, e
 	}
 	batch = append(batch, Sample{Labels: g.mark, At: end.UnixMilli(), Value: float64(len(batch))})
 	if err := s.long.take(ctx, s.done); err != nil {
-		return err
+		return nil, err
 	}
 	defer s.long.give()
 	// The step was chosen by our own clock, and may be as old as raw.
-	_, err := s.appendTo(ctx, s.long, producerRollup, window{0, end.UnixMilli()}, batch)
-	return err
+	_, err = s.appendTo(ctx, s.long, producerRollup, window{0, end.UnixMilli()}, batch)
+	return failed, err
 }
 
 // instant evaluates an expression over one database at a moment.

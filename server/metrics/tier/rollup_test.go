@@ -268,6 +268,28 @@ func TestRollUpStopsWhenTheDiskIsFull(t *testing.T) {
 	}
 }
 
+// A rule that fails at every try must not keep the others from being evaluated.
+func TestRuleThatFailsIsLeftOut(t *testing.T) {
+	b := setup(t, func(o *Options) {
+		o.Rules = []Rule{{"orders:large", "orders"}, {"orders:clash", "orders * on() orders"}, {"orders:count", "count_over_time(orders{id=\"7\"}[$step])"}}
+		o.Steps = []time.Duration{5 * time.Minute}
+		o.Query.Samples = 50
+	})
+	b.now = start.Add(4 * time.Minute)
+	b.put(many("a", 100, b.now)...)
+	b.now = start.Add(15 * time.Minute)
+	p := b.RollUp(t.Context(), b.now)
+	if p.Steps != 1 || p.Failed != 2 || p.Err == nil || !strings.Contains(p.Err.Error(), "orders:clash5m at 2026-03-02T10:05:00Z") {
+		t.Errorf("%+v", p)
+	}
+	if got := b.one(`orders:count5m`, start.Add(5*time.Minute)); got != 1 {
+		t.Errorf("the other rule says %v", got)
+	}
+	if p := b.roll(); p.Steps != 0 {
+		t.Errorf("the step was evaluated again: %+v", p)
+	}
+}
+
 func TestRulesThatAreRefused(t *testing.T) {
 	five := []time.Duration{5 * time.Minute}
 	for name, o := range map[string]Options{
