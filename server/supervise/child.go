@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
@@ -95,14 +96,20 @@ func (c *Child) Status() Status {
 // Up says whether the child is up.
 func (c *Child) Up() bool { return c.Status().State == Up }
 
-// WaitUp returns nil when the child is up, or the cause of ctx's end.
+// ErrStopped says that the child was told to end, and is not started again.
+var ErrStopped = errors.New("the store process was stopped")
+
+// WaitUp returns nil when the child is up, [ErrStopped] when it never will be, or the cause of ctx's end.
 func (c *Child) WaitUp(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		state, changed := c.status.State, c.changed
 		c.mu.Unlock()
-		if state == Up {
+		switch state {
+		case Up:
 			return nil
+		case Stopped:
+			return ErrStopped
 		}
 		select {
 		case <-changed:

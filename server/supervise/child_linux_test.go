@@ -2,6 +2,7 @@ package supervise_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -47,6 +48,9 @@ func TestUpAndClosed(t *testing.T) {
 	}
 	if s := b.Status(); s.State != supervise.Stopped || s.PID != 0 {
 		t.Errorf("%+v", s)
+	}
+	if err := b.WaitUp(t.Context()); !errors.Is(err, supervise.ErrStopped) {
+		t.Error(err)
 	}
 }
 
@@ -269,6 +273,15 @@ func TestNeverAnswers(t *testing.T) {
 	until(t, "two restarts", func() bool { return b.Status().Restarts >= 2 })
 	if s := b.Status(); !strings.HasPrefix(s.Reason, "it did not answer within 200ms: ") {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestWaitUpEndsInTime(t *testing.T) {
+	b := start(t, "never", func(cfg *supervise.Config) { cfg.Settings.Stop = 100 * time.Millisecond })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := b.WaitUp(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
 	}
 }
 
