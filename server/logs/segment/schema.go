@@ -13,10 +13,10 @@ type row struct {
 	Service  string `parquet:"service,dict"`
 	Handler  string `parquet:"handler,dict"`
 	Instance string `parquet:"instance,dict"`
-	Trace    string `parquet:"trace_id,delta"`
-	Span     string `parquet:"span_id,delta"`
-	Message  string `parquet:"msg,delta"`
-	Attrs    string `parquet:"attrs,delta"`
+	Trace    string `parquet:"trace_id"`
+	Span     string `parquet:"span_id"`
+	Message  string `parquet:"msg"`
+	Attrs    string `parquet:"attrs"`
 }
 
 // The columns by their place in the schema.
@@ -53,6 +53,7 @@ func newWriter(s *sink) *parquet.GenericWriter[row] {
 		parquet.WriteBufferSize(0), // the sink has its own, and knows where row groups end
 		parquet.DictionaryMaxBytes(maxDictionary),
 		parquet.PageBufferSize(pageBytes),
+		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.DeltaLengthByteArray),
 		parquet.DataPageStatistics(false), // those of the row group suffice
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("service"), parquet.Ascending("ts"))),
 	}

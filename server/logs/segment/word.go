@@ -6,11 +6,25 @@ import (
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
-// The hash of a word is FNV-1a over its bytes, ASCII letters in lower case, mixed at the end. It is part of the format.
+// The hash of a word takes eight bytes at once, in little endian and the last ones filled up with zeros, ASCII letters in lower case, as FNV-1a takes
+// one. It is part of the format.
 const (
-	fnvOffset = 0xcbf29ce484222325
-	fnvPrime  = 0x100000001b3
+	hashOffset = 0xcbf29ce484222325
+	hashPrime  = 0x9e3779b97f4a7c15
+	ones       = 0x0101010101010101
 )
+
+func step(h, eight uint64) uint64 {
+	h = (h ^ eight) * hashPrime
+	return h ^ h>>29
+}
+
+// lower puts the ASCII letters of eight bytes into lower case.
+func lower(eight uint64) uint64 {
+	low := eight & (0x7f * ones)
+	letters := (low + (0x80-'A')*ones) ^ (low + (0x7f-'Z')*ones)
+	return eight | (letters&^eight&(0x80*ones))>>2
+}
 
 func mix(h uint64) uint64 {
 	h ^= h >> 33
@@ -20,50 +34,60 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// folded has for each byte what it is in a word: itself, in lower case, or 0 when it belongs to none.
-var folded = func() (t [256]byte) {
+// inWord tells whether a byte belongs to a word.
+var inWord = func() (t [256]bool) {
 	for c := range t {
-		if !entry.WordByte(byte(c)) {
-			continue
-		}
-		t[c] = byte(c)
-		if 'A' <= c && c <= 'Z' {
-			t[c] += 'a' - 'A'
-		}
+		t[c] = entry.WordByte(byte(c))
 	}
 	return t
 }()
 
 // eachWord calls add with the hash of each word of a text, as [entry.Words] gives them but without making the words.
 func eachWord(s string, add func(uint64)) {
-	for i := 0; i < len(s); {
-		c := folded[s[i]]
-		if c == 0 {
+	b := bytesOf(s)
+	for i := 0; i < len(b); {
+		if !inWord[b[i]] {
 			i++
 			continue
 		}
-		start, h := i, uint64(fnvOffset)
-		for ; c != 0; c = folded[s[i]] {
-			if i-start < entry.MaxWord {
-				h = (h ^ uint64(c)) * fnvPrime
-			}
-			if i++; i == len(s) {
-				break
-			}
+		start := i
+		for i < len(b) && inWord[b[i]] {
+			i++
 		}
-		add(mix(h))
+		add(hashWord(b[start:], min(i-start, entry.MaxWord)))
 	}
 }
 
-// hashAll is the hash of a whole text: as that of a word, but of eight bytes at once, and nothing is folded.
-func hashAll(s string) uint64 {
-	h, b := uint64(fnvOffset), bytesOf(s)
-	for ; len(b) >= 8; b = b[8:] {
-		h = (h ^ binary.LittleEndian.Uint64(b)) * fnvPrime
-		h ^= h >> 29
+// hashWord is the hash of the word that is the first n bytes of b.
+func hashWord(b []byte, n int) uint64 {
+	h := uint64(hashOffset)
+	for ; n >= 8; n -= 8 {
+		h = step(h, lower(binary.LittleEndian.Uint64(b)))
+		b = b[8:]
 	}
-	for _, c := range b {
-		h = (h ^ uint64(c)) * fnvPrime
+	if n > 0 {
+		h = step(h, lower(few(b, n)))
 	}
 	return mix(h)
+}
+
+// few reads n < 8 bytes, as if zeros followed.
+func few(b []byte, n int) uint64 {
+	if len(b) >= 8 {
+		return binary.LittleEndian.Uint64(b) & (1<<(8*n) - 1)
+	}
+	var eight uint64
+	for i := range n {
+		eight |= uint64(b[i]) << (8 * i)
+	}
+	return eight
+}
+
+// hashAll is the hash of a whole text; nothing is folded.
+func hashAll(s string) uint64 {
+	h, b := uint64(hashOffset), bytesOf(s)
+	for ; len(b) >= 8; b = b[8:] {
+		h = step(h, binary.LittleEndian.Uint64(b))
+	}
+	return mix(step(h, few(b, len(b))))
 }
