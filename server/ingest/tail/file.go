@@ -46,7 +46,7 @@ func (t *Tailer) follow(ctx context.Context, path string) (moved bool) {
 			if !f.done {
 				return moved
 			}
-			f.handle.Close()
+			t.end(f)
 		}
 		t.counts.Rotations++
 		delete(t.files, path)
@@ -90,19 +90,22 @@ func (t *Tailer) open(path string) *file {
 		t.counts.Failures++
 		return nil
 	}
-	if info, err := handle.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := handle.Stat()
+	if err != nil || !info.Mode().IsRegular() || t.isOpen(info) {
 		handle.Close()
 		return nil
 	}
 	f := &file{path: path, handle: handle}
 	at, known := t.known[path]
-	if !known {
+	if known && at.matches(handle) && (at.ID == "" || at.ID == idOf(info)) {
+		f.at = at
+		return f
+	}
+	if adopted, ok := t.adopt(info, handle); ok || !known {
+		f.at = adopted
 		return f
 	}
 	f.at = at
-	if at.matches(handle) {
-		return f
-	}
 	if old := t.remains(path, at); old != nil {
 		handle.Close()
 		f.handle = old
@@ -135,7 +138,7 @@ func (t *Tailer) remains(path string, at position) (found *os.File) {
 			continue // removed meanwhile, or of somebody else
 		}
 		info, err := f.Stat()
-		if err != nil || !at.matches(f) || !info.ModTime().After(youngest) {
+		if err != nil || t.isOpen(info) || !at.matches(f) || !info.ModTime().After(youngest) {
 			f.Close()
 			continue
 		}
@@ -178,6 +181,9 @@ func (t *Tailer) read(ctx context.Context, f *file, last bool) (moved bool) {
 				return moved
 			}
 			f.at.Head, f.at.Hash = head.Head, head.Hash
+			if info, err := f.handle.Stat(); err == nil {
+				f.at.ID = idOf(info)
+			}
 		}
 	}
 	return moved

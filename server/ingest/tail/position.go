@@ -20,6 +20,8 @@ type position struct {
 	Offset int64  `json:"offset"`
 	Head   int    `json:"head"`
 	Hash   uint64 `json:"hash,string"`
+	// ID is the number of the file, where the system has such numbers: it stays when the file is renamed.
+	ID string `json:"id,omitempty"`
 }
 
 // matches says whether a file begins as the one did whose position it is, and is as long as was read.

@@ -59,6 +59,7 @@ type Tailer struct {
 	counts Counts
 	report chan chan Counts
 	known  map[string]position
+	ended  []ended
 }
 
 // New reads the position file. A file that does not exist is no error; one that is damaged is, since starting anew would
@@ -126,7 +127,7 @@ func (t *Tailer) round(ctx context.Context) {
 		if !slices.Contains(paths, path) { // removed, or renamed and not followed by another
 			moved = t.finish(ctx, f) || moved
 			if f.done {
-				f.handle.Close()
+				t.end(f)
 				delete(t.files, path)
 				delete(t.known, path)
 				moved = true

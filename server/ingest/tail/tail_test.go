@@ -137,6 +137,34 @@ func TestRotationByRename(t *testing.T) {
 	}
 }
 
+func TestRotationToNamesThatMatch(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			wide := func(c *Config) { c.Patterns = []string{c.Patterns[0] + "*"} }
+			b := setup(t, wide)
+			var want []string
+			for i := range 4 {
+				one, two := fmt.Sprint("begin ", i), fmt.Sprint("end ", i)
+				b.write(b.log, one+"\n")
+				b.want(append(want, one)...)
+				b.write(b.log, two+"\n")
+				for n := 3; n > 0; n-- {
+					os.Rename(fmt.Sprint(b.log, ".", n), fmt.Sprint(b.log, ".", n+1))
+				}
+				b.do(os.Rename(b.log, b.log+".1"))
+				if restart {
+					b.restart(wide)
+				}
+				want = []string{two}
+				if i == 2 { // several rotations at once
+					b.want(want...)
+					want = nil
+				}
+			}
+		})
+	}
+}
+
 func TestRotationByTruncation(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		for _, longer := range []string{"", " and longer than what was there before"} {
