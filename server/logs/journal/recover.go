@@ -42,6 +42,9 @@ func (j *Journal) recover() error {
 	if err := j.dropUnborn(); err != nil {
 		return err
 	}
+	if len(j.files) == 0 { // perhaps the directory is new, too
+		return j.options.FS.SyncDir(filepath.Dir(j.dir))
+	}
 	return j.resume()
 }
 
