@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
@@ -209,4 +210,24 @@ func TestMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, whole(t, opened(t, info.Path).All(t.Context())), want)
+}
+
+// A file is used by many at once.
+func TestAtOnce(t *testing.T) {
+	all := wild(302, 800)
+	f := made(t, all, Options{Rows: 50})
+	var wg sync.WaitGroup
+	for seed := range uint64(4) {
+		wg.Go(func() {
+			r := newRandom(seed)
+			for range 20 {
+				a := randomQuery(r, all)
+				found, errs := got(f.Select(t.Context(), a.Query))
+				if want := a.naive(all); len(errs) > 0 || !slices.EqualFunc(found, want, equal) {
+					t.Errorf("%d lines, want %d, %v", len(found), len(want), errs)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -56,6 +56,25 @@ type blockAt struct {
 	*block
 	at     int
 	newest bool
+	key    int64 // of the present row: less is first
+	number int   // among row groups whose keys are the same: less is first
+}
+
+func newBlockAt(b *block, newest bool) *blockAt {
+	c := &blockAt{block: b, newest: newest, number: b.group.number}
+	if newest {
+		c.number = -c.number
+	}
+	c.key = order(b.time[c.row()], newest)
+	return c
+}
+
+// order makes a time into a number that is less when the line comes first.
+func order(t int64, newest bool) int64 {
+	if newest {
+		return ^t // unlike -t, it cannot overflow
+	}
+	return t
 }
 
 // row is the present row.
@@ -66,17 +85,21 @@ func (b *blockAt) row() int32 {
 	return b.rows[b.at]
 }
 
-// begin is the time of the line of a row group that comes first.
-func (m *merger) begin(g *group) int64 {
-	if m.query.Newest {
-		return g.maxT
+// next goes to the next row and reports whether there is one.
+func (b *blockAt) next() bool {
+	if b.at++; b.at == len(b.rows) {
+		return false
 	}
-	return g.minT
+	b.key = order(b.time[b.row()], b.newest)
+	return true
 }
 
-// sign turns the order around when the newest come first.
-func (m *merger) sign() int {
-	return 1 - 2*btoi(m.query.Newest)
+// begin is where a row group comes in the order.
+func (m *merger) begin(g *group) int64 {
+	if m.query.Newest {
+		return order(g.maxT, true)
+	}
+	return g.minT
 }
 
 // plan finds the row groups that may have something.
@@ -86,18 +109,15 @@ func (m *merger) plan() {
 			m.later = append(m.later, g)
 		}
 	}
-	slices.SortStableFunc(m.later, func(a, b *group) int { return m.sign() * cmp.Compare(m.begin(a), m.begin(b)) })
+	slices.SortStableFunc(m.later, func(a, b *group) int { return cmp.Compare(m.begin(a), m.begin(b)) })
 }
 
 // load reads the row groups that may have the next line. It reports whether the caller goes on.
 func (m *merger) load(report func(error) bool) bool {
 	for len(m.later) > 0 {
 		g := m.later[0]
-		if len(m.open) > 0 {
-			top := m.open[0]
-			if m.sign()*cmp.Compare(m.begin(g), top.time[top.row()]) > 0 {
-				return true
-			}
+		if len(m.open) > 0 && m.begin(g) > m.open[0].key {
+			return true
 		}
 		m.later = m.later[1:]
 		if !m.filtered(g) {
@@ -112,7 +132,7 @@ func (m *merger) load(report func(error) bool) bool {
 		}
 		if b != nil {
 			b.sort()
-			heap.Push(m, &blockAt{block: b, newest: m.query.Newest})
+			heap.Push(m, newBlockAt(b, m.query.Newest))
 		}
 	}
 	return true
@@ -120,11 +140,10 @@ func (m *merger) load(report func(error) bool) bool {
 
 // advance goes to the next row of the block on top, or past the block when it cannot be decoded.
 func (m *merger) advance(err error) {
-	top := m.open[0]
-	if top.at++; top.at == len(top.rows) || err != nil {
-		heap.Pop(m)
-	} else {
+	if m.open[0].next() && err == nil {
 		heap.Fix(m, 0)
+	} else {
+		heap.Pop(m)
 	}
 }
 
@@ -134,7 +153,7 @@ func (m *merger) Len() int { return len(m.open) }
 // Less is the order of time, then that of the file.
 func (m *merger) Less(i, j int) bool {
 	a, b := m.open[i], m.open[j]
-	return m.sign()*cmp.Or(cmp.Compare(a.time[a.row()], b.time[b.row()]), cmp.Compare(a.group.number, b.group.number)) < 0
+	return a.key < b.key || a.key == b.key && a.number < b.number
 }
 
 // Swap swaps two blocks.
