@@ -183,6 +183,19 @@ func TestCounted(t *testing.T) {
 	}
 }
 
+// TestSeriesApart: values with bytes that no name has do not make two series one.
+func TestSeriesApart(t *testing.T) {
+	source := &memory{entries: []*entry.Entry{
+		{Attrs: []entry.Attr{{Name: "a", Value: "1\xffb\xff2"}}},
+		{Attrs: []entry.Attr{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}}},
+		{Attrs: []entry.Attr{{Name: "a", Value: "1\xfe\x01b\xfe\x012"}}},
+	}}
+	result, err := ask(t, source, Limits{}, "sum by (a, b) (count_over_time({}[1s]))", Params{To: 1})
+	if err != nil || len(result.Series) != 3 {
+		t.Errorf("%d series, want 3: %v", len(result.Series), err)
+	}
+}
+
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &memory{}
