@@ -69,8 +69,8 @@ func Parse(line []byte) (entry.Entry, error) {
 
 // malformed says what is wrong with a text that is no JSON.
 func malformed(line []byte) error {
-	var any json.RawMessage
-	err := json.Unmarshal(line, &any)
+	var all json.RawMessage
+	err := json.Unmarshal(line, &all)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("%w: byte %d: %w", ingest.ErrRefused, syntax.Offset, err)
 	}

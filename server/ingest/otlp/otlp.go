@@ -56,8 +56,8 @@ func (r *Receiver) append(ctx context.Context, producer string, lines []entry.En
 		return 0, "", nil
 	}
 	some, err := ingest.Partial(r.Sink.Append(ctx, producer, lines))
-	if some != nil {
-		return int64(len(some.Dropped)), some.Reason, nil
+	if err != nil || some == nil {
+		return 0, "", err
 	}
-	return 0, "", err
+	return int64(len(some.Dropped)), some.Reason, nil
 }

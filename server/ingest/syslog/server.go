@@ -108,8 +108,9 @@ func (b *batch) flush(ctx context.Context) {
 
 // ServeUDP takes messages, one a datagram, until the context ends. It closes conn.
 func (s *Server) ServeUDP(ctx context.Context, conn net.PacketConn) error {
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	end := func() { _ = conn.Close() } // nothing was written that could be lost
+	defer end()
+	defer context.AfterFunc(ctx, end)()
 	buffer := make([]byte, 64<<10)
 	b := batch{server: s}
 	for {
