@@ -87,6 +87,20 @@ func NewGuard(sink Sink, limits Limits) (*Guard, error) {
 
 // Append gives the lines that are within the quotas of their services to the sink. Its errors are those of [Sink].
 func (g *Guard) Append(ctx context.Context, producer string, lines []entry.Entry) error {
+	return g.append(ctx, producer, lines, false)
+}
+
+// Whole is the same guard for those who can wait, such as who reads files: when one line of a batch is over quota, none is
+// taken, and the error is a [*FullError]. A batch may be too large to be ever within it, so it must be made smaller then.
+func (g *Guard) Whole() Sink { return whole{g} }
+
+type whole struct{ guard *Guard }
+
+func (w whole) Append(ctx context.Context, producer string, lines []entry.Entry) error {
+	return w.guard.append(ctx, producer, lines, true)
+}
+
+func (g *Guard) append(ctx context.Context, producer string, lines []entry.Entry, all bool) error {
 	if len(lines) == 0 {
 		return nil
 	}
@@ -94,7 +108,7 @@ func (g *Guard) Append(ctx context.Context, producer string, lines []entry.Entry
 	for i := range lines {
 		tidy(&lines[i])
 	}
-	taken, dropped, wait := g.admit(gabion.Now(), wall, lines)
+	taken, dropped, wait := g.admit(gabion.Now(), wall, lines, all)
 	if len(dropped) == len(lines) {
 		return &FullError{After: wait, Reason: "the quota of service " + name(lines[0].Service) + " is used up"}
 	}
@@ -145,7 +159,7 @@ func left(n int, dropped []int) []int {
 
 // admit takes from the buckets for as many lines as they hold, those that matter first. It returns what it took of each
 // service, the indexes of the lines that are dropped, and how long until the first of them could be taken.
-func (g *Guard) admit(now gabion.Instant, wall time.Time, lines []entry.Entry) (taken map[*service][2]int64, dropped []int, wait time.Duration) {
+func (g *Guard) admit(now gabion.Instant, wall time.Time, lines []entry.Entry, all bool) (taken map[*service][2]int64, dropped []int, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	taken = make(map[*service][2]int64, 1)
@@ -181,6 +195,10 @@ func (g *Guard) admit(now gabion.Instant, wall time.Time, lines []entry.Entry) (
 		}
 	}
 	slices.Sort(dropped)
+	if all && len(dropped) > 0 {
+		g.giveBack(taken, now)
+		dropped = left(len(lines), nil)
+	}
 	g.countDropped(lines, dropped)
 	return taken, dropped, wait
 }
@@ -222,15 +240,20 @@ func (g *Guard) failed(err error, taken map[*service][2]int64, lines []entry.Ent
 	if errors.Is(err, ErrRefused) {
 		reason = Sunk
 	}
+	g.giveBack(taken, now)
+	for _, i := range given {
+		g.of(lines[i].Service, now).counts[reason].add(&lines[i])
+	}
+	return err
+}
+
+// giveBack puts back what was taken.
+func (g *Guard) giveBack(taken map[*service][2]int64, now gabion.Instant) {
 	for s, units := range taken {
 		for i, rule := range g.rules {
 			s.full[i] = gcra.Refund(s.full[i], now, rule.Span(units[i]))
 		}
 	}
-	for _, i := range given {
-		g.of(lines[i].Service, now).counts[reason].add(&lines[i])
-	}
-	return err
 }
 
 // name is what a service is called in a text for people.

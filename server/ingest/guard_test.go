@@ -193,6 +193,21 @@ func TestManyServices(t *testing.T) {
 	})
 }
 
+func TestWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, s := guarded(t, Limits{Lines: 10, Burst: time.Second})
+		for range 3 {
+			if err := g.Whole().Append(t.Context(), "p", batch(11, "shop", entry.Info)); !errors.Is(err, ErrFull) || len(s.lines) > 0 {
+				t.Fatalf("%v, %d lines", err, len(s.lines))
+			}
+		}
+		if err := g.Whole().Append(t.Context(), "p", batch(10, "shop", entry.Info)); err != nil || len(s.lines) != 10 {
+			t.Errorf("%v, %d lines: batches that were too large have used up the quota", err, len(s.lines))
+		}
+		wantCounts(t, g, "shop deferred 33")
+	})
+}
+
 func TestImpossibleLimits(t *testing.T) {
 	for _, l := range []Limits{{Lines: -1}, {Lines: 1e9}, {Bytes: 1}, {Bytes: 1 << 40}, {Burst: time.Millisecond}, {Services: -1}, {Ahead: -1}} {
 		if _, err := NewGuard(&shelf{}, l); err == nil {

@@ -168,8 +168,15 @@ func (t *Tailer) read(ctx context.Context, f *file, last bool) (moved bool) {
 			t.counts.Failures++
 			return moved
 		}
-		lines, used, skip, cut := t.split(f, chunk[:n], end && last)
-		if used == 0 || !t.give(ctx, f, lines) {
+		most := maxLines
+		lines, used, skip, cut := t.split(f, chunk[:n], end && last, most)
+		for used > 0 && !t.give(ctx, f, lines) {
+			if most = min(most, len(lines)) / 2; most == 0 {
+				return moved
+			}
+			lines, used, skip, cut = t.split(f, chunk[:n], end && last, most)
+		}
+		if used == 0 {
 			return moved
 		}
 		t.counts.Cut += uint64(cut)
@@ -189,12 +196,12 @@ func (t *Tailer) read(ctx context.Context, f *file, last bool) (moved bool) {
 	return moved
 }
 
-// split cuts a chunk into lines. It returns how many bytes they are, and whether the next ones belong to a line of which
+// split cuts a chunk into lines, so many at most. It returns how many bytes they are, and whether the next ones belong to a line of which
 // enough was taken.
-func (t *Tailer) split(f *file, chunk []byte, last bool) (lines []entry.Entry, used int, skip bool, cut int) {
+func (t *Tailer) split(f *file, chunk []byte, last bool, most int) (lines []entry.Entry, used int, skip bool, cut int) {
 	skip = f.skip
 	now := time.Now()
-	for len(lines) < maxLines && used < len(chunk) {
+	for len(lines) < most && used < len(chunk) {
 		rest := chunk[used:]
 		n := bytes.IndexByte(rest, '\n')
 		text := rest[:max(n, 0)]

@@ -26,7 +26,8 @@ type Config struct {
 	Patterns []string
 	// Positions is the file that remembers how far each was read. Required.
 	Positions string
-	// Sink gets the entries. When it is full, reading waits: the files are the buffer. Required.
+	// Sink gets the entries. When it is full, reading waits: the files are the buffer. Batches become smaller before that, so
+	// give it [ingest.Guard.Whole], which drops nothing. Required.
 	Sink ingest.Sink
 	// Every is how often files are looked at. Default: 1 s.
 	Every time.Duration

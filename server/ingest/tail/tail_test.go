@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gabion-io/gabion/server/ingest"
 	"github.com/gabion-io/gabion/server/logs/entry"
@@ -222,6 +224,28 @@ func TestFullSink(t *testing.T) {
 	}
 }
 
+func TestQuota(t *testing.T) { synctest.Test(t, testQuota) }
+
+func testQuota(t *testing.T) {
+	b := setup(t, nil)
+	g, err := ingest.NewGuard(b, ingest.Limits{Lines: 7, Burst: time.Second})
+	b.do(err)
+	b.config.Sink = g.Whole()
+	b.write(b.log, strings.Repeat("x\n", 20))
+	b.round(t.Context())
+	if len(b.got) != 7 {
+		t.Errorf("%d lines, want as many as the quota has room for", len(b.got))
+	}
+	if g, err = ingest.NewGuard(b, ingest.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	b.config.Sink = g.Whole()
+	b.round(t.Context())
+	if len(b.got) != 20 {
+		t.Errorf("%d lines of 20", len(b.got))
+	}
+}
+
 func TestLongLines(t *testing.T) {
 	b := setup(t, func(c *Config) { c.MaxLine = 100 })
 	long := strings.Repeat("x", 300<<10)
@@ -287,7 +311,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add([]byte("one\n{\"msg\":\"x\"}\r\n\nhalf"), true, false)
 	f.Fuzz(func(t *testing.T, chunk []byte, last, skip bool) {
 		tl := &Tailer{config: Config{MaxLine: 16}}
-		lines, used, _, _ := tl.split(&file{path: "a.log", skip: skip}, chunk, last)
+		lines, used, _, _ := tl.split(&file{path: "a.log", skip: skip}, chunk, last, maxLines)
 		if used > len(chunk) || last && len(lines) < maxLines && used != len(chunk) {
 			t.Fatalf("%d of %d bytes, %d lines", used, len(chunk), len(lines))
 		}
