@@ -13,7 +13,7 @@ import (
 )
 
 // benchLines is how many lines there are in a day of the benchmarks; with five times as many the goals of the store are measured.
-const benchLines = 5_000_000
+const benchLines = 1_000_000
 
 // day is a segment that is made once for all benchmarks that read.
 var day = sync.OnceValues(func() ([]*entry.Entry, error) {
