@@ -26,17 +26,16 @@ type overload struct {
 	lasts    time.Duration
 }
 
-// The service has 10 workers that take 200 ms for a request: 50 requests a second, so that it is the service that is overloaded
-// and not the machine. Nobody waits for more than two seconds.
+// The service has 20 workers that take 100 ms for a request: 200 requests a second. Nobody waits for more than a second.
 const (
-	workers    = 10
-	taking     = 200 * time.Millisecond
-	capacity   = 50
-	patience   = 2 * time.Second
+	workers    = 20
+	taking     = 100 * time.Millisecond
+	capacity   = 200
+	patience   = time.Second
 	afterwards = 8 * time.Second
 )
 
-var overloaded = standard.with("timeout", "{total: 2s, attempt: off, connect: 1s}", "shed", "{mode: adaptive}")
+var overloaded = standard.with("timeout", "{total: 1s, attempt: off, connect: 1s}", "shed", "{mode: adaptive}")
 
 // prioritised is a gateway with a route for each priority.
 func (p policies) prioritised(b *backend.Backend) harness.Config {
