@@ -103,6 +103,44 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// calls is told of calls in the way of their own.
+type calls struct {
+	gabion.ObserverFunc
+	told []gabion.Call
+}
+
+func (c *calls) ObserveCall(call gabion.Call) { c.told = append(c.told, call) }
+
+func TestCallObserver(t *testing.T) {
+	observer := &calls{ObserverFunc: func(e gabion.Event) { t.Errorf("told of a call as the event %+v", e) }}
+	pipe := newPipe(t, gabion.Config{
+		Name: "catalog", Observer: observer,
+		PerKey: func(string) ([]gabion.Policy, error) { return nil, nil },
+	})
+	keyed, err := pipe.For("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("down")
+	if err := keyed.Run(t.Context(), func(context.Context) error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+	if len(observer.told) != 1 {
+		t.Fatalf("told %+v, want one call", observer.told)
+	}
+	c := observer.told[0]
+	if c.Pipe != keyed || c.Pipe.Name() != "catalog" || c.Pipe.Key() != "host" || c.Outcome != gabion.Failure || !errors.Is(c.Err, failed) || c.At == 0 || c.Took < 0 {
+		t.Errorf("told %+v", c)
+	}
+	want := gabion.Event{
+		Kind: gabion.EventCall, Policy: "pipe", Name: "catalog", Key: "host",
+		At: c.At, Took: c.Took, Outcome: gabion.Failure, Err: failed,
+	}
+	if e := c.Event(); e != want {
+		t.Errorf("as an event it is %+v, want %+v", e, want)
+	}
+}
+
 func TestTrap11NothingIsCalledWhenTheContextHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

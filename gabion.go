@@ -87,7 +87,7 @@ func do[T any](ctx context.Context, p *Pipe, held any, f func(context.Context) (
 	}
 	start := Now()
 	r := run{pipe: p, caller: ctx, now: start, held: held}
-	if p.config.Observer == nil {
+	if p.calls == nil {
 		return enter(ctx, &r, 0, f)
 	}
 	returned := false

@@ -12,7 +12,7 @@ type EventKind string
 
 // The kinds of events.
 const (
-	// EventCall: a call through a pipe ended, with Outcome, Err and Took.
+	// EventCall: a call through a pipe ended, with Outcome, Err and Took. See also [CallObserver].
 	EventCall EventKind = "call"
 	// EventRefused: a guard refused a call, with Err.
 	EventRefused EventKind = "refused"

@@ -40,6 +40,7 @@ type Pipe struct {
 	steps  []step
 	races  bool // one of the steps does
 	keys   *keyed
+	calls  CallObserver // nil: nobody
 }
 
 // step is one policy at its place: one of guard and driver is set.
@@ -57,6 +58,11 @@ func New(cfg Config) (*Pipe, error) {
 	}
 	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, 10_000)
 	p := &Pipe{config: cfg}
+	if cfg.Observer != nil {
+		if p.calls, _ = cfg.Observer.(CallObserver); p.calls == nil {
+			p.calls = eventCalls{cfg.Observer}
+		}
+	}
 	if err := p.add(cfg.Policies); err != nil {
 		return nil, fmt.Errorf("pipe %q: %w", cfg.Name, err)
 	}
@@ -129,12 +135,14 @@ func classify[T any](ctx context.Context, p *Pipe, v T, err error) Outcome {
 	return Success
 }
 
+// Name is that of the configuration.
+func (p *Pipe) Name() string { return p.config.Name }
+
+// Key is the one that [Pipe.For] made the pipe for; "" when it did not.
+func (p *Pipe) Key() string { return p.key }
+
 func (p *Pipe) ended(outcome Outcome, err error, began, now Instant) {
-	if p.config.Observer == nil {
-		return
+	if p.calls != nil {
+		p.calls.ObserveCall(Call{Pipe: p, At: now, Took: now - began, Outcome: outcome, Err: err})
 	}
-	p.config.Observer.Observe(Event{
-		Kind: EventCall, Policy: "pipe", Name: p.config.Name, Key: p.key, At: now,
-		Outcome: outcome, Err: err, Took: now - began,
-	})
 }

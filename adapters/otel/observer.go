@@ -71,15 +71,24 @@ func NewObserver(cfg Config) (*Observer, error) {
 
 // Observe implements [gabion.Observer].
 func (o *Observer) Observe(e gabion.Event) {
-	ctx := context.Background()
-	if e.Kind == gabion.EventCall {
-		o.calls.Record(ctx, e.Took.Seconds(), o.ended.of(ended{e.Name, e.Outcome})...)
+	if e.Kind == gabion.EventCall { // of a pipe whose observer passes events on
+		o.record(e.Name, e.Outcome, e.Took)
 		return
 	}
+	ctx := context.Background()
 	o.events.Add(ctx, 1, o.told.of(told{e.Kind, e.Policy, e.Name, reasonOf(e)})...)
 	if e.Kind == gabion.EventState && e.Policy == "breaker" {
 		o.changed(ctx, e)
 	}
+}
+
+// ObserveCall implements [gabion.CallObserver].
+func (o *Observer) ObserveCall(c gabion.Call) {
+	o.record(c.Pipe.Name(), c.Outcome, c.Took)
+}
+
+func (o *Observer) record(pipe string, outcome gabion.Outcome, took gabion.Instant) {
+	o.calls.Record(context.Background(), took.Seconds(), o.ended.of(ended{pipe, outcome})...)
 }
 
 // changed shows a breaker that has changed its state, or whose mode was changed.

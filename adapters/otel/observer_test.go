@@ -197,9 +197,9 @@ func TestBrokenMeter(t *testing.T) {
 // What was met before is counted without an allocation of ours.
 func TestObserveDoesNotAllocate(t *testing.T) {
 	o := must(gabionotel.NewObserver(gabionotel.Config{Meters: noop.NewMeterProvider()}))
-	call := gabion.Event{Kind: gabion.EventCall, Policy: "pipe", Name: "shop", Took: time.Millisecond}
+	call := gabion.Call{Pipe: must(gabion.New(gabion.Config{Name: "shop"})), Took: time.Millisecond}
 	refused := gabion.Event{Kind: gabion.EventRefused, Policy: "bulkhead", Name: "shop", Detail: "full"}
-	if n := testing.AllocsPerRun(100, func() { o.Observe(call); o.Observe(refused) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { o.ObserveCall(call); o.Observe(refused) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -95,15 +95,17 @@ type everything struct{ calls, failures, refused, others atomic.Int64 }
 
 func (c *everything) Observe(e gabion.Event) {
 	switch e.Kind {
-	case gabion.EventCall:
-		c.calls.Add(1)
-		if e.Outcome == gabion.Failure {
-			c.failures.Add(1)
-		}
 	case gabion.EventRefused:
 		c.refused.Add(1)
 	default:
 		c.others.Add(1)
+	}
+}
+
+func (c *everything) ObserveCall(e gabion.Call) {
+	c.calls.Add(1)
+	if e.Outcome == gabion.Failure {
+		c.failures.Add(1)
 	}
 }
 
