@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -52,6 +53,18 @@ func (a *API) text(r *http.Request) (any, *failure) {
 		return nil, f
 	}
 	return map[string]int{"samples": len(d.samples)}, nil
+}
+
+// Read reads Prometheus' text format. Samples that state no time are those of now, and series without a label that assumed
+// has get it. The error says in which line what is wrong; then nothing is returned.
+func Read(text []byte, now time.Time, assumed labels.Labels) ([]tier.Sample, map[string]tier.Metadata, error) {
+	var d delivery
+	t := texts{kind: plain, now: now.UnixMilli(), delivery: &d}
+	assumed.Range(func(l labels.Label) { t.assumed = append(t.assumed, l) })
+	if err := t.read(text); err != nil {
+		return nil, nil, err
+	}
+	return d.samples, d.metadata, nil
 }
 
 // format is the type of the body; "" when it is not known. What curl sends by itself is taken for text.

@@ -1,0 +1,95 @@
+// Package memory is what the store process remembers: it makes the parts of package store out of their settings. The
+// gateway gives the settings, see [Settings], and never imports what is behind them.
+package memory
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gabion-io/gabion/server/store"
+)
+
+// Settings are what the parts are made of: the store.Settings.Parts of a child. The zero value of every field means its
+// default.
+type Settings struct {
+	// Version is that of the program. Default: unknown.
+	Version string `json:"version,omitempty"`
+	// Instance tells this gateway from others, in the label instance of its own metrics. Default: the label is left out.
+	Instance string `json:"instance,omitempty"`
+	// Metrics says how metrics are kept, and which are fetched.
+	Metrics Metrics `json:"metrics"`
+	// Logs says how logs are kept.
+	Logs Logs `json:"logs"`
+	// Ingest are the ways in that have listeners or files of their own.
+	Ingest Ingest `json:"ingest"`
+}
+
+// Metrics says how metrics are kept, and which are fetched.
+type Metrics struct {
+	// Raw is how samples are kept as they came, Long how their roll-ups are. Default: those of package metrics/tier.
+	Raw  Keep `json:"raw"`
+	Long Keep `json:"long"`
+	// Scrape are the targets whose metrics are fetched.
+	Scrape []Scrape `json:"scrape,omitempty"`
+}
+
+// Keep is how long and how much is kept. What comes first counts.
+type Keep struct {
+	For time.Duration `json:"for,omitempty"`
+	// Size is in bytes.
+	Size int64 `json:"size,omitempty"`
+}
+
+// Scrape is a group of targets whose metrics are fetched.
+type Scrape struct {
+	// Job becomes the label job.
+	Job string `json:"job"`
+	// Targets are their addresses: host:port, or a URL. Each becomes the label instance.
+	Targets []string `json:"targets"`
+	// Interval is the time between two fetches.
+	Interval time.Duration `json:"interval"`
+}
+
+// Logs says how logs are kept.
+type Logs struct {
+	// Short is the tier of everything, Long that of what Where says.
+	Short Keep `json:"short"`
+	Long  Keep `json:"long"`
+	// Where says which lines go to the long tier.
+	Where string `json:"where,omitempty"`
+}
+
+// Ingest are the ways in that have listeners or files of their own. What is empty is off.
+type Ingest struct {
+	// OTLP is the address of OTLP over gRPC.
+	OTLP string `json:"otlp_grpc,omitempty"`
+	// SyslogUDP and SyslogTCP are the addresses of syslog.
+	SyslogUDP string `json:"syslog_udp,omitempty"`
+	SyslogTCP string `json:"syslog_tcp,omitempty"`
+	// Files are patterns of log files that are followed.
+	Files []string `json:"files,omitempty"`
+}
+
+// Parts makes the parts, in the order in which they are opened. It is the store.Config.Parts of the child.
+func Parts(env store.Env) ([]store.Part, error) {
+	settings, err := read(env.Parts)
+	if err != nil {
+		return nil, err
+	}
+	return []store.Part{newMetrics(env, settings)}, nil
+}
+
+// read reads the settings. A member that is not known is an error: both sides are the same program.
+func read(text json.RawMessage) (s Settings, err error) {
+	if len(text) == 0 {
+		return s, nil
+	}
+	from := json.NewDecoder(bytes.NewReader(text))
+	from.DisallowUnknownFields()
+	if err := from.Decode(&s); err != nil {
+		return s, fmt.Errorf("memory: the settings of the parts: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,114 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/gabion-io/gabion/server/metrics/promapi"
+	"github.com/gabion-io/gabion/server/metrics/tier"
+	"github.com/gabion-io/gabion/server/store"
+)
+
+// KindMetrics is the kind of the items that are the gateway's own metrics: Prometheus' text format, every sample with its
+// time, because an item may have waited.
+const KindMetrics = "metrics"
+
+// Job is the label job of the gateway's own metrics.
+const Job = "gabion"
+
+// metrics is the part that keeps metrics.
+type metrics struct {
+	env      store.Env
+	settings Settings
+	own      labels.Labels // of the gateway's metrics
+
+	store  *tier.Store
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the roll-ups have ended
+}
+
+func newMetrics(env store.Env, settings Settings) *metrics {
+	own := labels.FromStrings("job", Job)
+	if settings.Instance != "" {
+		own = labels.FromStrings("instance", settings.Instance, "job", Job)
+	}
+	return &metrics{env: env, settings: settings, own: own}
+}
+
+// Name implements [store.Part].
+func (m *metrics) Name() string { return "metrics" }
+
+// Open implements [store.Part].
+func (m *metrics) Open(context.Context) (err error) {
+	s := m.settings.Metrics
+	m.store, err = tier.Open(filepath.Join(m.env.Dir, "metrics"), tier.Options{
+		Raw: tier.Keep(s.Raw), Long: tier.Keep(s.Long), Guard: m.env.Guard, Logger: m.env.Log,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel, m.done = cancel, make(chan struct{})
+	go func() { defer close(m.done); m.store.Run(ctx) }()
+	return nil
+}
+
+// Handle implements [store.Part].
+func (m *metrics) Handle(mux *http.ServeMux) {
+	api := promapi.New(promapi.Config{Store: m.store, Version: m.settings.Version, Producer: producer})
+	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", api))
+	mux.Handle("POST /api/v1/metrics", api)
+}
+
+// producer is who sent a request, as the gateway says: nobody else speaks on the socket.
+func producer(r *http.Request) string {
+	client, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+	if client == "" {
+		return "local"
+	}
+	return client
+}
+
+// Kinds implements [store.Taker].
+func (m *metrics) Kinds() []string { return []string{KindMetrics} }
+
+// Take implements [store.Taker].
+func (m *metrics) Take(ctx context.Context, _ string, items [][]byte) (int, error) {
+	for i, item := range items {
+		if err := m.take(ctx, item); err != nil {
+			return i, err
+		}
+	}
+	return len(items), nil
+}
+
+func (m *metrics) take(ctx context.Context, item []byte) error {
+	samples, about, err := promapi.Read(item, time.Now(), m.own)
+	if err != nil {
+		return fmt.Errorf("%w: %w", store.ErrRefused, err)
+	}
+	for metric, a := range about {
+		m.store.Describe(metric, a)
+	}
+	// What the guards drop is counted by the store: it would be dropped again.
+	_, err = m.store.Append(ctx, Job, samples)
+	return err
+}
+
+// Close implements [store.Part].
+func (m *metrics) Close(ctx context.Context) error {
+	m.cancel()
+	select {
+	case <-m.done:
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), m.store.Close())
+	}
+	return m.store.Close()
+}

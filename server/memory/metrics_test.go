@@ -1,0 +1,152 @@
+package memory_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gabion-io/gabion/server/memory"
+	"github.com/gabion-io/gabion/server/store"
+	"github.com/gabion-io/gabion/server/store/disk"
+)
+
+// bench is the parts, opened.
+type bench struct {
+	t     *testing.T
+	mux   *http.ServeMux
+	parts []store.Part
+}
+
+func setup(t *testing.T, settings memory.Settings) *bench {
+	t.Helper()
+	encoded, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	guard, err := disk.New(disk.Config{Dir: dir, Ballast: disk.NoBallast, Low: 2, Full: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := memory.Parts(store.Env{
+		Settings: store.Settings{Dir: dir, Parts: encoded}, Guard: guard, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, mux: http.NewServeMux(), parts: parts}
+	for _, p := range parts {
+		if err := p.Open(t.Context()); err != nil {
+			t.Fatalf("the %s: %v", p.Name(), err)
+		}
+	}
+	t.Cleanup(func() {
+		for i := len(parts) - 1; i >= 0; i-- {
+			if err := parts[i].Close(t.Context()); err != nil && t.Context().Err() == nil {
+				t.Errorf("the %s: %v", parts[i].Name(), err)
+			}
+		}
+	})
+	for _, p := range parts {
+		p.Handle(b.mux)
+	}
+	return b
+}
+
+// taker is the part that takes items of a kind.
+func (b *bench) taker(kind string) store.Taker {
+	b.t.Helper()
+	for _, p := range b.parts {
+		if taker, ok := p.(store.Taker); ok {
+			for _, k := range taker.Kinds() {
+				if k == kind {
+					return taker
+				}
+			}
+		}
+	}
+	b.t.Fatalf("nobody takes %s", kind)
+	return nil
+}
+
+func (b *bench) do(method, target, body string) (int, string) {
+	b.t.Helper()
+	w := httptest.NewRecorder()
+	b.mux.ServeHTTP(w, httptest.NewRequestWithContext(b.t.Context(), method, target, strings.NewReader(body)))
+	return w.Code, w.Body.String()
+}
+
+// ask evaluates an expression.
+func (b *bench) ask(expr string) string {
+	b.t.Helper()
+	code, body := b.do(http.MethodGet, "/prometheus/api/v1/query?query="+url.QueryEscape(expr), "")
+	if code != http.StatusOK {
+		b.t.Fatalf("%s: %d %s", expr, code, body)
+	}
+	return body
+}
+
+func TestTheGatewaysMetricsAreTaken(t *testing.T) {
+	b := setup(t, memory.Settings{Instance: "here:8081"})
+	now := time.Now().UnixMilli()
+	items := [][]byte{
+		fmt.Appendf(nil, "# HELP requests_total Requests.\n# TYPE requests_total counter\nrequests_total{service=\"a\"} 3 %d\n", now-2000),
+		fmt.Appendf(nil, "requests_total{service=\"a\"} 5 %d\n", now-1000),
+		[]byte("this is no metric\n"),
+		fmt.Appendf(nil, "requests_total{service=\"a\"} 7 %d\n", now),
+	}
+	n, err := b.taker(memory.KindMetrics).Take(t.Context(), memory.KindMetrics, items)
+	if n != 2 || !errors.Is(err, store.ErrRefused) || !strings.Contains(err.Error(), "line 1") {
+		t.Fatalf("%d are taken: %v", n, err)
+	}
+	if n, err := b.taker(memory.KindMetrics).Take(t.Context(), memory.KindMetrics, items[3:]); n != 1 || err != nil {
+		t.Fatalf("%d are taken: %v", n, err)
+	}
+	got := b.ask(`requests_total[1m]`)
+	want := fmt.Sprintf(`"metric":{"__name__":"requests_total","instance":"here:8081","job":"gabion","service":"a"},"values":[[%s,"3"],[%s,"5"],[%s,"7"]]`,
+		seconds(now-2000), seconds(now-1000), seconds(now))
+	if !strings.Contains(got, want) {
+		t.Errorf("%s\nis not\n%s", got, want)
+	}
+	if _, body := b.do(http.MethodGet, "/prometheus/api/v1/metadata", ""); !strings.Contains(body, "Requests.") {
+		t.Error(body)
+	}
+}
+
+// seconds is a time as Prometheus writes it.
+func seconds(milliseconds int64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%d.%03d", milliseconds/1000, milliseconds%1000), "0"), ".")
+}
+
+func TestMetricsOfOthers(t *testing.T) {
+	b := setup(t, memory.Settings{Version: "1.2.3"})
+	for _, target := range []string{"/api/v1/metrics", "/prometheus/api/v1/metrics"} {
+		if code, body := b.do(http.MethodPost, target+"?service="+fmt.Sprint(strings.Count(target, "/")), "orders 1\n"); code != http.StatusOK {
+			t.Errorf("%s: %d %s", target, code, body)
+		}
+	}
+	if got := b.ask(`count(orders)`); !strings.Contains(got, `"2"]`) {
+		t.Error(got)
+	}
+	if _, body := b.do(http.MethodGet, "/prometheus/api/v1/status/buildinfo", ""); !strings.Contains(body, "1.2.3") {
+		t.Error(body)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for name, text := range map[string]string{"unknown": `{"metric": {}}`, "broken": `{"metrics": `} {
+		if _, err := memory.Parts(store.Env{Settings: store.Settings{Parts: json.RawMessage(text)}}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if parts, err := memory.Parts(store.Env{}); err != nil || len(parts) == 0 {
+		t.Errorf("without settings: %v", err)
+	}
+}
