@@ -69,7 +69,7 @@ func New(opt Options) (*App, error) {
 	a := &App{opt: opt, config: loaded, seen: loaded.Source, started: time.Now().UTC()}
 	a.state.Store(status.Starting)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
-	a.log = slog.New(slog.NewJSONHandler(opt.Log, &slog.HandlerOptions{ReplaceAttr: utc}))
+	a.log = Logger(opt.Log)
 	a.events = event.NewLog(event.Config{Logger: a.log})
 	a.observe()
 	if err := a.build(&loaded.File); err != nil {
@@ -81,6 +81,11 @@ func New(opt Options) (*App, error) {
 	now := time.Now().UTC()
 	a.source = status.Config{Generation: 1, ETag: loaded.ETag(), Loaded: now, Tried: now}
 	return a, nil
+}
+
+// Logger writes what the process has to say to w, as lines of JSON with times in UTC.
+func Logger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: utc}))
 }
 
 // utc writes the time of a log record in UTC.

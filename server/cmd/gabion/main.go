@@ -85,7 +85,7 @@ Start with:  gabion init && gabion validate`,
 	root.SetOut(p.out)
 	root.SetErr(p.err)
 	root.AddCommand(
-		newRun(p), newDemo(p), newShop(p), newInit(p), newValidate(p), newExplain(p), newConfig(p), newSchema(p),
+		newRun(p), newStore(p), newDemo(p), newShop(p), newInit(p), newValidate(p), newExplain(p), newConfig(p), newSchema(p),
 		newStatus(p), newTop(p), newVersion(p),
 	)
 	return root
