@@ -141,6 +141,27 @@ func TestCallObserver(t *testing.T) {
 	}
 }
 
+func TestReason(t *testing.T) {
+	full := gabion.Rejection("full")
+	nested := &gabion.Error{Policy: "shed", Reason: fmt.Errorf("shop: %w", &gabion.Error{Policy: "bulkhead", Reason: full, Cause: errors.New("down")})}
+	for _, test := range []struct {
+		event gabion.Event
+		want  string
+	}{
+		{gabion.Event{Kind: gabion.EventRefused, Err: nested}, "full"},
+		{gabion.Event{Kind: gabion.EventRefused, Err: nested, Detail: "wait"}, "wait"},
+		{gabion.Event{Kind: gabion.EventRefused, Err: &gabion.Error{}}, ""},
+		{gabion.Event{Kind: gabion.EventRefused, Err: errors.New("down")}, ""},
+		{gabion.Event{Kind: gabion.EventState, To: "open", Detail: "50 of 100 calls failed"}, "open"},
+		{gabion.Event{Kind: gabion.EventGaveUp, Detail: "attempts", Err: nested}, "attempts"},
+		{gabion.Event{Kind: gabion.EventRetry, Err: nested}, ""},
+	} {
+		if got := test.event.Reason(); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.event, got, test.want)
+		}
+	}
+}
+
 func TestTrap11NothingIsCalledWhenTheContextHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

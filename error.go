@@ -75,6 +75,22 @@ func (e *Error) Is(target error) bool {
 	return errors.Is(e.Reason, target)
 }
 
+// Word is the text of the sentinel at the bottom of the reason, such as "open": one of a few, so it can be the label of a metric.
+func (e *Error) Word() string {
+	reason := e.Reason
+	for reason != nil {
+		next := errors.Unwrap(reason)
+		if inner, ok := reason.(*Error); ok { //nolint:errorlint // this very one, and then its reason alone
+			next = inner.Reason
+		}
+		if next == nil {
+			return reason.Error()
+		}
+		reason = next
+	}
+	return ""
+}
+
 // RetryAfter is how long to wait from now before a new try has a chance, 0 when that cannot be known or
 // when it already has.
 func (e *Error) RetryAfter() time.Duration {

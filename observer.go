@@ -1,5 +1,7 @@
 package gabion
 
+import "errors"
+
 // Observer is told what policies do. One observer is made by the application and set in the Config of every
 // policy and pipe. Observe is called on the goroutine of the call, outside of all locks: it may read the
 // state of any policy, must be safe for concurrent use, and must not block.
@@ -46,6 +48,22 @@ type Event struct {
 	Attempt  int
 	From, To string
 	Detail   string
+}
+
+// Reason is one word of a small vocabulary that says why it happened, or what it was: such as full for a refusal, open for a
+// change of state, the name of a fallback. It is "" when there is nothing to tell apart. Unlike Err and Detail it can be the
+// label of a metric.
+func (e Event) Reason() string {
+	if e.Kind == EventState { // its Detail is text for people
+		return e.To
+	}
+	if e.Detail != "" || e.Kind != EventRefused {
+		return e.Detail
+	}
+	if refusal, ok := errors.AsType[*Error](e.Err); ok {
+		return refusal.Word()
+	}
+	return ""
 }
 
 // ObserverFunc makes an Observer of a function.

@@ -76,7 +76,7 @@ func (o *Observer) Observe(e gabion.Event) {
 		return
 	}
 	ctx := context.Background()
-	o.events.Add(ctx, 1, o.told.of(told{e.Kind, e.Policy, e.Name, reasonOf(e)})...)
+	o.events.Add(ctx, 1, o.told.of(told{e.Kind, e.Policy, e.Name, e.Reason()})...)
 	if e.Kind == gabion.EventState && e.Policy == "breaker" {
 		o.changed(ctx, e)
 	}
@@ -102,34 +102,4 @@ func (o *Observer) changed(ctx context.Context, e gabion.Event) {
 	name := attributeName.String(e.Name)
 	gauge.Record(ctx, 0, metric.WithAttributes(name, key.String(e.From)))
 	gauge.Record(ctx, 1, metric.WithAttributes(name, key.String(e.To)))
-}
-
-// reasonOf is one word of a small vocabulary that says why, or which.
-func reasonOf(e gabion.Event) string {
-	if e.Kind == gabion.EventState { // its Detail is text for people
-		return e.To
-	}
-	if e.Detail != "" || e.Kind != gabion.EventRefused {
-		return e.Detail
-	}
-	if refusal, ok := errors.AsType[*gabion.Error](e.Err); ok {
-		return word(refusal)
-	}
-	return ""
-}
-
-// word is the sentinel at the bottom of what a policy gives as its reason.
-func word(policy *gabion.Error) string {
-	reason := policy.Reason
-	for reason != nil {
-		next := errors.Unwrap(reason)
-		if inner, ok := reason.(*gabion.Error); ok { //nolint:errorlint // this very one, and then its reason alone
-			next = inner.Reason
-		}
-		if next == nil {
-			return reason.Error()
-		}
-		reason = next
-	}
-	return ""
 }

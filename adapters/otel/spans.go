@@ -82,7 +82,7 @@ func end(a gabion.Attempt) []attribute.KeyValue {
 	}
 	all = append(all, attribute.String("error.message", a.Err.Error()))
 	if policy, ok := errors.AsType[*gabion.Error](a.Err); ok {
-		all = append(all, attributePolicy.String(policy.Policy), attributeName.String(policy.Name), attributeReason.String(word(policy)))
+		all = append(all, attributePolicy.String(policy.Policy), attributeName.String(policy.Name), attributeReason.String(policy.Word()))
 	}
 	if errors.Is(a.Err, fault.ErrInjected) {
 		all = append(all, attribute.Bool("gabion.fault", true))

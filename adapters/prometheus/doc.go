@@ -8,5 +8,6 @@
 // What it shows is in [Families]. The names are those of the server's /metrics, so that the same alerts work on both; the
 // label that tells the series of a family apart is name, the Name of the policy. Keys, such as users, are never labels.
 //
-// How often calls are made, and how long they take, no policy knows: that is told by the event [gabion.EventCall] of pipes.
+// How often calls are made, and how long they take, no policy knows: an [Observer] is told by pipes. A [Pusher] brings the
+// metrics of a program that nobody scrapes to a gabion.
 package prometheus
