@@ -102,12 +102,18 @@ func TestStalledSinkLosesLinesAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{blocked: make(chan struct{})}
 		line := len(appendLine(nil, served(), 0, newIdentities()))
-		a := New(&s, Config{Buffer: 10 * line, Buffers: 3})
+		fed := 0
+		a := New(&s, Config{Buffer: 10 * line, Buffers: 4, Feed: func(lines []byte) { fed += bytes.Count(lines, []byte("\n")) }})
 		for range 100 {
 			a.Record(served(), 0)
+			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
-		counts(t, a, 0, 70)
+		synctest.Wait()
+		if counts(t, a, 0, 80); fed != 100 {
+			t.Errorf("the store got %d lines", fed)
+		}
+		a.Record(served(), 0)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -118,18 +124,40 @@ func TestStalledSinkLosesLinesAndHoldsNobodyUp(t *testing.T) {
 		if err := a.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		counts(t, a, 30, 70)
+		if counts(t, a, 21, 80); fed != 101 {
+			t.Errorf("the store got %d lines", fed)
+		}
+	})
+}
+
+func TestSlowFeedHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sink
+		wait, fed := make(chan struct{}), 0
+		a := New(&s, Config{Buffer: len(appendLine(nil, served(), 0, newIdentities())), Buffers: 4, Feed: func([]byte) { <-wait; fed++ }})
+		for range 100 {
+			a.Record(served(), 0)
+		}
+		counts(t, a, 0, 96)
+		close(wait)
+		if err := a.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if written, dropped := a.Counts(); fed != 4 || written == 0 || written+dropped != 100 {
+			t.Errorf("%d lines fed, %d written, %d dropped", fed, written, dropped)
+		}
 	})
 }
 
 func TestGoesOnAfterAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{blocked: make(chan struct{})}
-		a := New(&s, Config{Buffer: len(appendLine(nil, served(), 0, newIdentities())), Buffers: 2})
+		a := New(&s, Config{Buffer: len(appendLine(nil, served(), 0, newIdentities())), Buffers: 4})
 		for range 5 {
 			a.Record(served(), 0)
+			synctest.Wait()
 		}
-		counts(t, a, 0, 3)
+		counts(t, a, 0, 2)
 		close(s.blocked)
 		synctest.Wait()
 		for range 4 {
@@ -139,7 +167,7 @@ func TestGoesOnAfterAStall(t *testing.T) {
 		if err := a.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		counts(t, a, 6, 3)
+		counts(t, a, 7, 2)
 	})
 }
 
