@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,9 +50,11 @@ func setup(t *testing.T, settings memory.Settings) *bench {
 		}
 	}
 	t.Cleanup(func() {
-		for i := len(parts) - 1; i >= 0; i-- {
-			if err := parts[i].Close(t.Context()); err != nil && t.Context().Err() == nil {
-				t.Errorf("the %s: %v", parts[i].Name(), err)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) //nolint:usetesting // that of the test has ended
+		defer cancel()
+		for _, p := range slices.Backward(parts) {
+			if err := p.Close(ctx); err != nil {
+				t.Errorf("the %s: %v", p.Name(), err)
 			}
 		}
 	})
@@ -64,12 +68,8 @@ func setup(t *testing.T, settings memory.Settings) *bench {
 func (b *bench) taker(kind string) store.Taker {
 	b.t.Helper()
 	for _, p := range b.parts {
-		if taker, ok := p.(store.Taker); ok {
-			for _, k := range taker.Kinds() {
-				if k == kind {
-					return taker
-				}
-			}
+		if taker, ok := p.(store.Taker); ok && slices.Contains(taker.Kinds(), kind) {
+			return taker
 		}
 	}
 	b.t.Fatalf("nobody takes %s", kind)
