@@ -144,8 +144,12 @@ func (d *database) one(app storage.AppenderV2, known *sequence, open window, s *
 			return reason, culprit, err
 		}
 	}
-	ref, err := app.Append(series.ref, series.labels, 0, s.At, s.Value, s.Histogram, s.FloatHistogram, storage.AppendV2Options{})
+	ends := s.ends()
+	ref, err := app.Append(series.ref, series.labels, 0, s.At, s.Value, s.Histogram, s.FloatHistogram, storage.AppendV2Options{RejectOutOfOrder: ends})
 	if err != nil {
+		if ends && errors.Is(err, storage.ErrOutOfOrderSample) {
+			return 0, "", nil // the series went on meanwhile
+		}
 		return judge(err)
 	}
 	if !recalled {

@@ -2,12 +2,14 @@ package tier
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 )
 
 func TestSamplesThatAreRefused(t *testing.T) {
@@ -281,5 +283,24 @@ func TestCatalogIsBounded(t *testing.T) {
 	all := c.get()
 	if len(all) != metadataMax || all["0"].Type != "counter" || len(all["1"].Help) > helpMax+len("…") {
 		t.Errorf("%d metrics, %+v", len(all), all["0"])
+	}
+}
+
+// TestLateMarker: two that send the same series in turn, such as a target and the same target asked at another interval,
+// must not tear holes into it. A marker that is the newest of its series counts.
+func TestLateMarker(t *testing.T) {
+	b := setup(t, nil)
+	stale := math.Float64frombits(value.StaleNaN)
+	b.put(sample(start, 1, "__name__", "a"), sample(start.Add(20*time.Second), 2, "__name__", "a"))
+	b.put(sample(start.Add(10*time.Second), stale, "__name__", "a"), sample(start, stale, "__name__", "b"))
+	if got := b.one("a", start.Add(15*time.Second)); got != 1 {
+		t.Errorf("a is %v after a late marker", got)
+	}
+	if d := b.Drops(); len(d) > 0 {
+		t.Errorf("it was counted: %v", d)
+	}
+	b.put(sample(start.Add(30*time.Second), stale, "__name__", "a"))
+	if found := b.ask("a", start.Add(31*time.Second)); len(found) > 0 {
+		t.Errorf("after its end there is %v", found)
 	}
 }

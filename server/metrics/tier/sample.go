@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 )
 
 // Sample is a value of a series at a moment.
@@ -14,11 +15,17 @@ type Sample struct {
 	Labels labels.Labels
 	// At is the moment, in milliseconds since 1970.
 	At int64
-	// Value is the value, unless one of the histograms below is there.
+	// Value is the value, unless one of the histograms below is there. A staleness marker says that the series ends here; it
+	// is ignored when the series has newer samples.
 	Value float64
 	// Histogram and FloatHistogram are native histograms: at most one of them is set.
 	Histogram      *histogram.Histogram
 	FloatHistogram *histogram.FloatHistogram
+}
+
+// ends says whether it is the marker that the series ends here.
+func (s *Sample) ends() bool {
+	return value.IsStaleNaN(s.Value) && s.Histogram == nil && s.FloatHistogram == nil
 }
 
 // Reason is why a sample was refused.
