@@ -30,6 +30,9 @@ type HandlerConfig struct {
 	Tenant func(*http.Request) string
 	// Refuse answers a request that was not admitted; r is as it came. Default: [Refuse].
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+	// Ended is told of every request when it has ended, such as to count it. It must be safe for concurrent use, and must not
+	// block. Default: nobody is.
+	Ended func(Served)
 }
 
 const defaultTimeout = 30 * time.Second
@@ -79,19 +82,24 @@ func NewHandler(cfg HandlerConfig, next http.Handler) (*Handler, error) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client := r.Context()
 	answer := &recorder{ResponseWriter: w}
-	ctx, cancel := h.context(r, &answer.served)
+	ctx, cancel := h.context(r, &answer.serving)
 	defer cancel()
+	inner := r.WithContext(ctx)
+	if h.config.Ended != nil {
+		w := observe(inner, answer)
+		defer func() { h.config.Ended(w.served()) }()
+	}
 	permit, err := h.admit(ctx, r)
 	if err != nil {
-		h.config.Refuse(w, r, err)
+		answer.refused, answer.returned = err, true
+		h.config.Refuse(answer.face(), r, err)
 		return
 	}
-	returned := false
 	if permit != nil {
-		defer func() { permit.Done(answer.outcome(client, returned)) }()
+		defer func() { permit.Done(answer.outcome(client)) }()
 	}
-	h.next.ServeHTTP(answer.face(), r.WithContext(ctx))
-	returned = true
+	h.next.ServeHTTP(answer.face(), inner)
+	answer.returned = true
 }
 
 // admit passes the guards.
@@ -110,8 +118,8 @@ func (h *Handler) admit(ctx context.Context, r *http.Request) (*gabion.Permit, e
 }
 
 // context is what the guards and the handler are to know of a request.
-func (h *Handler) context(r *http.Request, s *served) (context.Context, context.CancelFunc) {
-	ctx := context.WithValue(r.Context(), servedKey{}, s)
+func (h *Handler) context(r *http.Request, s *serving) (context.Context, context.CancelFunc) {
+	ctx := context.WithValue(r.Context(), servingKey{}, s)
 	if h.config.Priority != nil {
 		ctx = gabion.WithPriority(ctx, h.config.Priority(r))
 	}
@@ -129,15 +137,15 @@ func (h *Handler) context(r *http.Request, s *served) (context.Context, context.
 	return context.WithTimeout(ctx, timeout)
 }
 
-// served is a request that is served, as the calls that it makes on the way see it.
-type served struct{ gaveUp atomic.Bool }
+// serving is a request that is served, as the calls that it makes on the way see it.
+type serving struct{ gaveUp atomic.Bool }
 
-type servedKey struct{}
+type servingKey struct{}
 
 // tellCaller notes that a retry policy gave up on a call that was made while a request is served, so that the answer can
 // say so.
 func tellCaller(ctx context.Context, gave bool) {
-	if s, ok := ctx.Value(servedKey{}).(*served); ok && gave {
+	if s, ok := ctx.Value(servingKey{}).(*serving); ok && gave {
 		s.gaveUp.Store(true)
 	}
 }

@@ -14,19 +14,23 @@ import (
 // recorder notes the status that a handler answers with.
 type recorder struct {
 	http.ResponseWriter
-	served served
-	status int // 0: nothing was written
+	serving  serving
+	status   int   // 0: nothing was written
+	written  int64 // bytes of the body
+	refused  error // why the request was not admitted
+	returned bool  // the handler has: no panic went through
+	taken    bool  // the connection was taken over
 }
 
 var errUnwound = errors.New("the handler panicked or called runtime.Goexit")
 
 // outcome is what the guards are told when the handler has ended.
-func (r *recorder) outcome(client context.Context, returned bool) (gabion.Outcome, error) {
-	failed := !returned || failedStatus(r.status)
+func (r *recorder) outcome(client context.Context) (gabion.Outcome, error) {
+	failed := !r.returned || failedStatus(r.status)
 	switch {
 	case failed && errors.Is(client.Err(), context.Canceled):
 		return gabion.Ignored, client.Err()
-	case !returned:
+	case !r.returned:
 		return gabion.Failure, errUnwound
 	case failed:
 		return gabion.Failure, &StatusError{Status: r.status, Failed: true}
@@ -38,7 +42,7 @@ func (r *recorder) outcome(client context.Context, returned bool) (gabion.Outcom
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		r.status = status
-		if r.served.gaveUp.Load() && (failedStatus(status) || status == http.StatusTooManyRequests) {
+		if r.serving.gaveUp.Load() && (failedStatus(status) || status == http.StatusTooManyRequests) {
 			r.Header().Set(HeaderGaveUp, "true")
 		}
 	}
@@ -55,19 +59,25 @@ func (r *recorder) begin() {
 // Write implements http.ResponseWriter.
 func (r *recorder) Write(p []byte) (int, error) {
 	r.begin()
-	return r.ResponseWriter.Write(p)
+	n, err := r.ResponseWriter.Write(p)
+	r.written += int64(n)
+	return n, err
 }
 
 // WriteString implements io.StringWriter.
 func (r *recorder) WriteString(s string) (int, error) {
 	r.begin()
-	return io.WriteString(r.ResponseWriter, s)
+	n, err := io.WriteString(r.ResponseWriter, s)
+	r.written += int64(n)
+	return n, err
 }
 
 // ReadFrom implements io.ReaderFrom: net/http can have the kernel send a file.
 func (r *recorder) ReadFrom(from io.Reader) (int64, error) {
 	r.begin()
-	return io.Copy(r.ResponseWriter, from)
+	n, err := io.Copy(r.ResponseWriter, from)
+	r.written += n
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.
@@ -116,7 +126,11 @@ type hijacker struct {
 }
 
 // Hijack implements http.Hijacker.
-func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.to.Hijack() }
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := h.to.Hijack()
+	h.recorder.taken = err == nil
+	return conn, buffered, err
+}
 
 type pusher struct {
 	flusher
