@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,18 +53,19 @@ const maxFields = 4 * entry.MaxAttrs
 // Parse reads one object. Fields that it does not have are left zero, the time among them. Its errors are
 // [ingest.ErrRefused], and say at which byte of the line.
 func Parse(line []byte) (entry.Entry, error) {
-	if !json.Valid(line) {
-		return entry.Entry{}, malformed(line)
+	var room [24]entry.Attr
+	p := parser{walker: walker{text: string(line)}, attrs: room[:0]} // all parts of the entry share this one copy
+	if p.space(); p.peek() != '{' && json.Valid(line) {
+		return entry.Entry{}, fmt.Errorf("%w: byte %d: want a JSON object", ingest.ErrRefused, p.at+1)
 	}
-	w := walker{text: line}
-	w.space()
-	if line[w.at] != '{' {
-		return entry.Entry{}, fmt.Errorf("%w: byte %d: want a JSON object", ingest.ErrRefused, w.at+1)
+	err := p.object("", 0)
+	if p.space(); err == nil && p.at < len(p.text) || errors.Is(err, errSyntax) {
+		err = malformed(line)
 	}
-	p := parser{}
-	if err := p.object(&w, ""); err != nil {
+	if err != nil {
 		return entry.Entry{}, err
 	}
+	p.entry.Attrs = slices.Clone(p.attrs)
 	return p.entry, nil
 }
 
@@ -78,36 +80,44 @@ func malformed(line []byte) error {
 }
 
 type parser struct {
+	walker
 	entry  entry.Entry
+	attrs  []entry.Attr
 	seen   [message + 1]bool
 	fields int
 }
 
-// object reads the fields of an object at which the walker stands.
-func (p *parser) object(w *walker, prefix string) error {
-	for key, raw := range w.fields() {
-		if p.fields++; p.fields > maxFields {
-			continue
-		}
-		name := prefix + text(key)
-		if raw[0] == '{' && containers[name] {
-			if err := p.object(&walker{text: raw}, name+"."); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := p.field(name, raw); err != nil {
+// object reads the fields of the object at which the walker stands.
+func (p *parser) object(prefix string, nested int) error {
+	if p.peek() != '{' {
+		return errSyntax
+	}
+	return p.all('}', nested, func(nested int) error {
+		key, err := p.key()
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		name := prefix + text(key)
+		if p.peek() == '{' && containers[name] && p.fields < maxFields {
+			p.fields++
+			return p.object(name+".", nested)
+		}
+		raw, err := p.value(nested)
+		if err != nil {
+			return err
+		}
+		if p.fields++; p.fields > maxFields {
+			return nil
+		}
+		return p.field(name, raw)
+	})
 }
 
 // field takes one field. When two fields have the same role, the first counts and the other is an attribute.
-func (p *parser) field(name string, raw []byte) error {
+func (p *parser) field(name, raw string) error {
 	e, r := &p.entry, known[name]
-	if r == attribute || p.seen[r] || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
-		e.Attrs = append(e.Attrs, entry.Attr{Name: name, Value: value(raw)})
+	if r == attribute || p.seen[r] || raw[0] == '{' || raw[0] == '[' || raw == "null" {
+		p.attrs = append(p.attrs, entry.Attr{Name: name, Value: value(raw)})
 		return nil
 	}
 	p.seen[r] = true
@@ -121,7 +131,7 @@ func (p *parser) field(name string, raw []byte) error {
 		e.Time = t
 	case level:
 		if e.Level = parseLevel(v, raw[0] != '"'); e.Level == entry.Unknown {
-			e.Attrs = append(e.Attrs, entry.Attr{Name: name, Value: v})
+			p.attrs = append(p.attrs, entry.Attr{Name: name, Value: v})
 		}
 	case service:
 		e.Service = v
@@ -140,11 +150,11 @@ func (p *parser) field(name string, raw []byte) error {
 }
 
 // value is how a value is kept: texts without quotes, everything else as it was written.
-func value(raw []byte) string {
+func value(raw string) string {
 	if raw[0] == '"' {
 		return text(raw)
 	}
-	return string(raw)
+	return raw
 }
 
 // parseLevel reads words, and the numbers of pino and bunyan (10 is trace, 60 is fatal).
@@ -167,8 +177,10 @@ var layouts = []string{
 // ParseTime reads a time as loggers write it: RFC 3339 and its relatives (a comma before the fraction is fine), or a
 // number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its size. It returns nanoseconds.
 func ParseTime(v string) (int64, error) {
-	if n, ok := number(v); ok {
-		return n, nil
+	if len(v) < 5 || v[4] != '-' || v[3] > '9' { // else it begins with a year
+		if n, ok := number(v); ok {
+			return n, nil
+		}
 	}
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, v); err == nil {
