@@ -18,7 +18,8 @@ type checker struct {
 
 func check(d *decoder, f *File) {
 	c := &checker{d, f}
-	c.gateway()
+	c.memory(c.gateway())
+	c.alerts()
 	for _, name := range sorted(f.Services) {
 		c.service(name, f.Services[name])
 	}

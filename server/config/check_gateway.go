@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// gateway checks where the gateway listens.
-func (c *checker) gateway() {
+// gateway checks where the gateway listens, and returns that.
+func (c *checker) gateway() (taken []address) {
 	g := &c.file.Gateway
-	var taken []address
 	if len(g.Listen) == 0 {
 		c.fail("gateway.listen", "gateway.listen is an empty list; the gateway needs an address")
 	}
@@ -27,14 +26,13 @@ func (c *checker) gateway() {
 	}
 	if a, ok := c.address("gateway.admin", g.Admin); ok {
 		c.free("gateway.admin", a, taken)
+		taken = append(taken, a)
 		if !a.loopback() && g.Token.IsZero() && c.readable("gateway.token") {
 			c.fail("gateway.admin", "gateway.admin %q can be reached from other hosts, so gateway.token must be set", g.Admin).
 				allow("a loopback address such as 127.0.0.1:8081", "or gateway.token: {env: NAME} or {file: PATH}")
 		}
 	}
-	if c.file.Data == "" {
-		c.fail("data", "data is empty; it takes the path of a directory")
-	}
+	return taken
 }
 
 // address is where something listens. An empty host is all interfaces.

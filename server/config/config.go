@@ -28,7 +28,7 @@ import (
 type File struct {
 	// Gateway is where Gabion listens and what it accepts.
 	Gateway Gateway `yaml:"gateway"`
-	// Data is the directory for everything that is kept on disk.
+	// Data is the directory for everything that is kept on disk. With off nothing is: no metrics, no logs.
 	Data string `yaml:"data" default:"./gabion-data"`
 	// Services are what requests are sent to, by name.
 	Services map[string]Service `yaml:"services" derived:"none"`
@@ -36,8 +36,14 @@ type File struct {
 	Routes []Route `yaml:"routes" derived:"none, and every request gets 404"`
 	// Limits are rules that routes refer to by name.
 	Limits map[string]Limit `yaml:"limits" derived:"none"`
-	// Logs says what is logged.
+	// Metrics says how long metrics are kept, and which are fetched from others.
+	Metrics Metrics `yaml:"metrics"`
+	// Ingest is what other systems may send here besides what the admin address takes.
+	Ingest Ingest `yaml:"ingest"`
+	// Logs says what is logged, and how long logs are kept.
 	Logs Logs `yaml:"logs"`
+	// Alerts says who is told when something is wrong.
+	Alerts Alerts `yaml:"alerts"`
 	// Drills says what may be made to fail on purpose.
 	Drills Drills `yaml:"drills"`
 }
@@ -303,9 +309,3 @@ type Drills struct {
 
 // FaultKinds are the kinds of faults that can be injected.
 var FaultKinds = []string{"latency", "error", "blackhole", "reset"}
-
-// Logs says what is logged.
-type Logs struct {
-	// Access writes a line for every request.
-	Access bool `yaml:"access" default:"true"`
-}

@@ -72,6 +72,8 @@ func (d *decoder) value(n *node, v reflect.Value, path string, f field) {
 	switch t := v.Type(); {
 	case t == secretType:
 		d.secret(n, v, path)
+	case t == linkType:
+		d.link(n, v, path)
 	case t.Kind() == reflect.Pointer:
 		if n.kind == nullNode {
 			return
@@ -238,6 +240,18 @@ func (d *decoder) secret(n *node, v reflect.Value, path string) {
 	}
 	d.problem(n, path, "%s takes a reference to a secret, never the secret itself: this file is copied, printed and committed", path).
 		allow("{env: NAME}", "{file: PATH}")
+}
+
+// link decodes a URL, or a reference to one.
+func (d *decoder) link(n *node, v reflect.Value, path string) {
+	switch n.kind {
+	case mapNode:
+		d.reference(n, v.FieldByName("Secret"), path)
+	case scalarNode:
+		v.FieldByName("Text").SetString(n.text)
+	default:
+		d.wrongType(n, path, describe(linkType, field{}))
+	}
 }
 
 func (d *decoder) reference(n *node, v reflect.Value, path string) {

@@ -68,6 +68,9 @@ func show(v reflect.Value, path string, f field) (s shown, ok bool) {
 		}
 		s.kids = section(v, path)
 		return s, true
+	case t == linkType && v.FieldByName("Text").String() != "":
+		s.value, s.text = plainValue(v.FieldByName("Text"))
+		return s, true
 	case t.Kind() == reflect.Pointer:
 		if v.IsNil() {
 			return s, false
@@ -165,10 +168,16 @@ func plainValue(v reflect.Value) (value any, text string) {
 	return text, text
 }
 
-// durationText writes a duration without the zeros that Go puts at its end: 2m, not 2m0s.
+// durationText writes a duration without the zeros that Go puts at its end: 2m, not 2m0s. Whole days, from two on, are
+// written as such.
 func durationText(d time.Duration) string {
 	if d == gabion.Off {
 		return "off"
+	}
+	for _, u := range longUnits {
+		if u.name != "w" && d >= 2*day && d%u.unit == 0 {
+			return strconv.FormatInt(int64(d/u.unit), 10) + u.name
+		}
 	}
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

@@ -195,7 +195,7 @@ func indent(text, lead string) string {
 }
 
 // names are what stands for "*" in examples, by the key before it.
-var names = map[string]string{"services": "catalog", "limits": "per-user", "tiers": "gold", "overrides": "partner-7"}
+var names = map[string]string{"services": "catalog", "limits": "per-user", "tiers": "gold", "overrides": "partner-7", "receivers": "ops"}
 
 // ExampleFile is the key at its place in a file, with an example for its value.
 func (k *Key) ExampleFile() string {
@@ -246,7 +246,7 @@ func yamlExample(text string) string {
 
 // alternatives are keys that examples of a section leave out, because another key there excludes them.
 var alternatives = []string{
-	"services.*.fallback.*.respond", "services.*.fallback.*.respond.body", "gateway.token.env", "gateway.listen.*.tls",
+	"services.*.fallback.*.respond", "services.*.fallback.*.respond.body", "gateway.token.env", "alerts.receivers.*.webhook.url.env", "gateway.listen.*.tls",
 	"services.*.standby.*.zone", "services.*.endpoints.*.zone",
 }
 

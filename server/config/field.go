@@ -89,6 +89,7 @@ func keysOf(t reflect.Type) []string {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	secretType   = reflect.TypeFor[Secret]()
+	linkType     = reflect.TypeFor[Link]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	policyType   = reflect.TypeFor[policy]()
 )

@@ -17,7 +17,7 @@ type Key struct {
 	Name string `json:"name"`
 	// Doc says what the key means.
 	Doc string `json:"doc"`
-	// Type says what it takes, such as "a duration such as 300ms, 10s or 2m".
+	// Type says what it takes, such as "a size such as 64KiB or 10MiB".
 	Type string `json:"type"`
 	// Default is as it would be written in the file, or in words; "" when the key is a section, whose keys have
 	// defaults of their own.
@@ -56,7 +56,8 @@ func textKind(what, example, pattern string) kind {
 const durationPattern = `([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+`
 
 var kinds = map[reflect.Type]kind{
-	durationType: textKind("a duration such as 300ms, 10s or 2m", "10s", "^("+durationPattern+"|0)$"),
+	durationType: textKind("a duration such as 300ms, 10s, 2m or 15d", "10s",
+		`^(([0-9]+y)?([0-9]+w)?([0-9]+d)?(`+durationPattern+`)?|0)$`),
 	reflect.TypeFor[gabion.Share](): textKind("a share such as 20%", "20%",
 		`^[0-9]+(\.[0-9]*)? ?%$`),
 	reflect.TypeFor[Size](): textKind("a size such as 64KiB or 10MiB", "10MiB",
@@ -68,6 +69,7 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[hedge.After](): textKind("a duration, or a quantile such as p95", "p95",
 		`^(`+durationPattern+`|p[0-9]+(\.[0-9]*)?)$`),
 	reflect.TypeFor[Prefix](): textKind("a network such as 10.0.0.0/8", "10.0.0.0/8", `^[0-9a-fA-F.:]+(/[0-9]+)?$`),
+	linkType:                  {"a URL, or a reference to one that is secret: {env: NAME} or {file: PATH}", "http://127.0.0.1:9200/hook", nil},
 	secretType:                {"a reference to a secret: {env: NAME} or {file: PATH}", "{env: GABION_TOKEN}", nil},
 }
 

@@ -11,7 +11,7 @@ import (
 type Flag struct {
 	// Name is what the user wrote, such as "--listen", for messages and origins.
 	Name string
-	// Path is the key, such as "gateway.listen". Keys below gateway, data and logs can be set.
+	// Path is the key, such as "gateway.listen". Keys within lists and below names of one's own cannot be set.
 	Path string
 	// Value is as it would be written in the file.
 	Value string

@@ -34,10 +34,11 @@ const referenceHead = `# The file gabion.yaml
 effect and where each came from, and ` + "`gabion schema`" + ` writes a JSON Schema for editors.
 
 - A value is taken from a flag (` + "`--set gateway.drain=5s`" + `), else from the environment (` + "`GABION_GATEWAY_DRAIN=5s`" + `), else
-  from the file, else it is the default. Flags and the environment set keys of ` + "`gateway`, `data` and `logs`" + `.
+  from the file, else it is the default. Flags and the environment set every key that is not
+  within a list or below a name of your own.
 - A policy that is left out has its defaults, and they protect. What can be ` + "`off`" + ` is switched off with that word, never
   with 0.
-- Durations have a unit (` + "`300ms`, `10s`, `2m`" + `), sizes too (` + "`64KiB`, `10MiB`" + `), shares are percentages (` + "`20%`" + `), and rates name
+- Durations have a unit (` + "`300ms`, `10s`, `2m`, `15d`, `5y`" + `; a year has 365 days), sizes too (` + "`64KiB`, `10MiB`" + `), shares are percentages (` + "`20%`" + `), and rates name
   their time (` + "`100/s`, `60/m`, `2s/10s`" + `).
 - Secrets are references, ` + "`{env: NAME}` or `{file: PATH}`" + `, never values.
 - Keys at the top that begin with ` + "`x-`" + ` are ignored: a place for YAML anchors.

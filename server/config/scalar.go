@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gabion-io/gabion"
 )
@@ -89,20 +88,14 @@ func set(n *node, v reflect.Value) (problem string) {
 
 func setDuration(n *node, v reflect.Value) (problem string) {
 	text := strings.TrimSpace(n.text)
-	dur, err := time.ParseDuration(text)
-	if err == nil {
+	if dur, ok := parseDuration(text); ok {
 		v.SetInt(int64(dur))
 		return ""
 	}
 	if _, number := strconv.ParseFloat(text, 64); number == nil {
 		return fmt.Sprintf(" takes a duration with a unit: %sms, %ss or %sm?", text, text, text)
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseInt(days, 10, 32); err == nil {
-			return fmt.Sprintf(" takes a duration in hours or less: %dh for %s", n*24, text)
-		}
-	}
-	return fmt.Sprintf(" takes a duration such as 300ms, 10s or 2m, not %q", clip(text))
+	return fmt.Sprintf(" takes a duration such as 300ms, 10s, 2m or 15d, not %q", clip(text))
 }
 
 func isNumber(t reflect.Type) bool {

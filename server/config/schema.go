@@ -61,6 +61,9 @@ func valueSchema(t reflect.Type, k *Key) map[string]any {
 		s["type"], s["minProperties"], s["maxProperties"] = "object", 1, 1
 		return s
 	}
+	if t == linkType {
+		return anyOf(valueSchema(secretType, k), map[string]any{"type": "string"})
+	}
 	if section, isPolicy := sectionOf(t); section.Kind() == reflect.Struct && !isText(section) {
 		s := sectionSchema(section, k.Path)
 		if isPolicy {

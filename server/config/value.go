@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Size is a number of bytes. Its text form has a unit: "512B", "64KiB", "10MB".
@@ -62,6 +63,40 @@ func (s Size) String() string {
 		}
 	}
 	return strconv.FormatInt(int64(s), 10) + "B"
+}
+
+// day is 24 hours: a duration knows no calendar.
+const day = 24 * time.Hour
+
+// longUnits are the units of a duration that Go does not have, the longest first.
+var longUnits = []struct {
+	name string
+	unit time.Duration
+}{{"y", 365 * day}, {"w", 7 * day}, {"d", day}}
+
+// parseDuration reads a duration as Go writes it, with years of 365 days, weeks and days before: "300ms", "15d", "1y6h".
+func parseDuration(text string) (time.Duration, bool) {
+	var long time.Duration
+	rest := text
+	for _, u := range longUnits {
+		amount, after, found := strings.Cut(rest, u.name)
+		if !found {
+			continue
+		}
+		n, err := strconv.ParseUint(amount, 10, 32)
+		if err != nil || time.Duration(n) > (math.MaxInt64-long)/u.unit {
+			return 0, false
+		}
+		long, rest = long+time.Duration(n)*u.unit, after
+	}
+	if rest == "" && text != "" {
+		return long, true
+	}
+	short, err := time.ParseDuration(rest)
+	if err != nil || (rest != text && short < 0) || short > math.MaxInt64-long {
+		return 0, false
+	}
+	return long + short, true
 }
 
 // Prefix is a network, such as 10.0.0.0/8. A single address is a network of one.

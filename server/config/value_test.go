@@ -73,3 +73,41 @@ func TestSecret(t *testing.T) {
 		t.Error("IsZero")
 	}
 }
+
+func TestDuration(t *testing.T) {
+	for text, want := range map[string]string{
+		"300ms": "300ms", "15d": "15d", "5y": "5y", "2w": "14d", "1d": "24h", "36h": "36h", "48h": "2d", "1y2w3d4h5m6s": "9172h5m6s", "1d12h": "36h",
+		"0": "0s", "0d": "0s", "1.5h": "1h30m", "730d": "2y",
+	} {
+		d, ok := parseDuration(text)
+		if got := durationText(d); !ok || got != want {
+			t.Errorf("%s: %s, %v, want %s", text, got, ok, want)
+		}
+		if again, ok := parseDuration(durationText(d)); !ok || again != d {
+			t.Errorf("%s is written as %s", text, durationText(d))
+		}
+	}
+	for _, text := range []string{"", "d", "1.5d", "-1d", "1d-1h", "1h1d", "1d1y", "1d1d", "300y", "292y300d", "99999999999y", "1dd", "1 d", "5", "y", "1d5"} {
+		if d, ok := parseDuration(text); ok {
+			t.Errorf("%q is read as %v", text, d)
+		}
+	}
+}
+
+func TestLink(t *testing.T) {
+	t.Setenv("GABION_TEST_HOOK", "https://example.org/s3cr3t")
+	t.Setenv("GABION_TEST_NO_HOOK", "s3cr3t")
+	for _, l := range []Link{{Text: "http://127.0.0.1:1/hook"}, {Secret: Secret{Env: "GABION_TEST_HOOK"}}} {
+		if got, err := l.Read(); err != nil || !strings.HasPrefix(got, "http") || strings.Contains(fmt.Sprint(l), "s3cr3t") || l.IsZero() {
+			t.Errorf("%v: %q, %v", l, got, err)
+		}
+	}
+	for _, l := range []Link{{}, {Text: "example.org"}, {Secret: Secret{Env: "GABION_TEST_NO_HOOK"}}, {Secret: Secret{Env: "GABION_TEST_NONE"}}} {
+		if got, err := l.Read(); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%v: %q, %v", l, got, err)
+		}
+	}
+	if !(Link{}).IsZero() {
+		t.Error("IsZero")
+	}
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gabion-io/gabion/server/logs/where"
+)
+
+const (
+	minRaw    = 3 * time.Hour // the roll-ups of an hour are made of it, when nothing can come any more
+	minKeep   = time.Hour
+	minSize   = Size(64 << 20) // the databases' own files are that large
+	minScrape = time.Second
+)
+
+// memory checks what is kept, and where it comes from. taken are the addresses of the gateway.
+func (c *checker) memory(taken []address) {
+	f := c.file
+	if f.Data == "" {
+		c.fail("data", "data is empty; it takes the path of a directory, or off")
+	}
+	c.keep("metrics.raw", f.Metrics.Raw.Keep, f.Metrics.Raw.MaxSize, minRaw)
+	c.keep("metrics.long", f.Metrics.Long.Keep, f.Metrics.Long.MaxSize, minKeep)
+	c.keep("logs.short", f.Logs.Short.Keep, f.Logs.Short.MaxSize, minKeep)
+	c.keep("logs.long", f.Logs.Long.Keep, f.Logs.Long.MaxSize, minKeep)
+	c.where("logs.long.where", f.Logs.Long.Where)
+	var jobs []string
+	for i, s := range f.Metrics.Scrape {
+		c.scrape(item("metrics.scrape", i), s, jobs)
+		jobs = append(jobs, s.Job)
+	}
+	c.ingest(f.Ingest, taken)
+	if f.Data == DataOff {
+		for path, used := range map[string]bool{"metrics.scrape": len(f.Metrics.Scrape) > 0, "ingest": !reflect.ValueOf(f.Ingest).IsZero()} {
+			if used {
+				c.failKey(path, "%s has no effect: data is off, so nothing is kept", path)
+			}
+		}
+	}
+}
+
+// keep checks how long and how much a tier keeps.
+func (c *checker) keep(path string, keep time.Duration, size Size, least time.Duration) {
+	if at := join(path, "keep"); keep < least && c.readable(at) {
+		c.fail(at, "%s is %s, must be at least %s", at, durationText(keep), durationText(least))
+	}
+	if at := join(path, "max_size"); size < minSize && c.readable(at) {
+		c.fail(at, "%s is %v, must be at least %v", at, size, minSize)
+	}
+}
+
+// where checks a condition on lines, and points at what is wrong in it.
+func (c *checker) where(path, text string) {
+	_, err := where.Parse(text)
+	syntax, ok := errors.AsType[*where.SyntaxError](err)
+	if !ok || c.bad[path] {
+		return
+	}
+	p := c.add(c.nearest(path).within(text, syntax.Offset, syntax.Length), path, "%s: %s", path, syntax.Problem).
+		allow(syntax.Allowed...)
+	if syntax.Got != "" {
+		p.suggest(syntax.Got, syntax.Allowed)
+	}
+}
+
+// within is the place of a part of a value's text, if the text stands there as it is.
+func (n *node) within(text string, offset, length int) place {
+	at := n.where()
+	line := at.src.line(at.line)
+	from := at.col - 1
+	if from < len(line) && (line[from] == '"' || line[from] == '\'') {
+		from++
+	}
+	if n.kind != scalarNode || from > len(line) || !strings.HasPrefix(string(line[from:]), text) {
+		return at
+	}
+	at.col, at.length = from+1+len([]rune(text[:offset])), max(1, len([]rune(text[offset:offset+length])))
+	return at
+}
+
+func (c *checker) scrape(path string, s Scrape, others []string) {
+	switch at := join(path, "job"); {
+	case s.Job == "":
+		c.fail(at, "%s is missing", at)
+	case slices.Contains(others, s.Job):
+		c.fail(at, "%s: there is another job %q; put the targets of both into one", at, clip(s.Job))
+	}
+	targets := join(path, "targets")
+	if len(s.Targets) == 0 && c.readable(targets) {
+		c.fail(targets, "%s has no targets", path)
+	}
+	c.twice(targets, s.Targets)
+	for i, target := range s.Targets {
+		c.target(item(targets, i), target)
+	}
+	if at := join(path, "interval"); s.Interval < minScrape && c.readable(at) {
+		c.fail(at, "%s is %s, must be at least %s", at, durationText(s.Interval), durationText(minScrape))
+	}
+}
+
+// target checks what metrics are fetched from: an address or a URL.
+func (c *checker) target(path, text string) {
+	if strings.Contains(text, "://") {
+		c.webURL(path, text)
+		return
+	}
+	host, port, err := net.SplitHostPort(text)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" {
+		c.fail(path, "%s takes host:port or a URL, not %q", path, clip(text))
+	}
+}
+
+// webURL checks a URL that Gabion is to ask.
+func (c *checker) webURL(path, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err == nil && u.User != nil:
+		c.hideUser(path)
+		c.fail(path, "%s holds a user or password; secrets do not belong in a URL", path)
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", !validHost(u):
+		c.fail(path, "%s takes a URL such as http://127.0.0.1:9100/path, not %q", path, clip(text))
+	}
+}
+
+// ingest checks the ways in. TCP and UDP have ports of their own.
+func (c *checker) ingest(in Ingest, taken []address) {
+	for _, l := range []struct{ path, text string }{{"ingest.otlp_grpc", in.OTLPGRPC}, {"ingest.syslog.tcp", in.Syslog.TCP}} {
+		if !c.wrote(l.path) {
+			continue
+		}
+		if a, ok := c.address(l.path, l.text); ok {
+			c.free(l.path, a, taken)
+			taken = append(taken, a)
+		}
+	}
+	if c.wrote("ingest.syslog.udp") {
+		c.address("ingest.syslog.udp", in.Syslog.UDP)
+	}
+	c.twice("ingest.files", in.Files)
+	for i, pattern := range in.Files {
+		at := item("ingest.files", i)
+		if _, err := filepath.Match(pattern, ""); err != nil || pattern == "" {
+			c.fail(at, "%s takes a path in which * stands for any part of a name, not %q", at, clip(pattern))
+		}
+	}
+}
+
+// alerts checks who is told.
+func (c *checker) alerts() {
+	a := c.file.Alerts
+	for _, name := range sorted(a.Receivers) {
+		path := join("alerts.receivers", name)
+		at := join(join(path, "webhook"), "url")
+		c.name(path, name)
+		hook := a.Receivers[name].Webhook
+		switch {
+		case hook == nil:
+			if c.readable(path) && c.readable(join(path, "webhook")) {
+				c.failKey(path, "%s does not say how it is told; it needs a webhook", path)
+			}
+		case hook.URL.IsZero() && c.readable(at):
+			c.fail(at, "%s is missing", at)
+		case hook.URL.Text != "":
+			c.webURL(at, hook.URL.Text)
+		}
+	}
+	if to := a.Route.Receiver; to != "" {
+		c.reference("alerts.route.receiver", "receiver", to, sorted(a.Receivers))
+	}
+}
