@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,22 +12,11 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/ingest"
+	"github.com/gabion-io/gabion/server/ingest/internal/shelf"
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
-type shelf struct {
-	lines []entry.Entry
-	err   error
-}
-
-func (s *shelf) Append(_ context.Context, _ string, lines []entry.Entry) error {
-	if _, whole := ingest.Partial(s.err); whole == nil {
-		s.lines = append(s.lines, lines...)
-	}
-	return s.err
-}
-
-func ask(s *shelf, method, path, body string) *httptest.ResponseRecorder {
+func ask(s *shelf.Shelf, method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	(&Handler{Sink: s, Intake: &ingest.Intake{}}).ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w
@@ -78,23 +66,23 @@ const shipped = `{"create":{"_index":"filebeat"}}
 `
 
 func TestBulk(t *testing.T) {
-	s := &shelf{}
+	s := &shelf.Shelf{}
 	got := items(t, ask(s, http.MethodPost, "/logs/_bulk", shipped))
 	const bad, no = "400 document_parsing_exception", "400 illegal_argument_exception"
 	want := []string{"create filebeat 201 -", "index logs 201 -", "create logs " + bad, "delete logs " + no, "update logs " + no, "create logs " + bad, "index x 201 -"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if e := s.lines[0]; e.Service != "shop" || e.Level != entry.Error || e.Message != "boom" || e.Time != 1763719200e9 || len(e.Attrs) != 2 {
+	if e := s.Lines[0]; e.Service != "shop" || e.Level != entry.Error || e.Message != "boom" || e.Time != 1763719200e9 || len(e.Attrs) != 2 {
 		t.Errorf("%+v", e)
 	}
-	if e := s.lines[1]; e.Service != "logs" || e.Time == 0 || len(s.lines) != 3 {
-		t.Errorf("%+v", s.lines)
+	if e := s.Lines[1]; e.Service != "logs" || e.Time == 0 || len(s.Lines) != 3 {
+		t.Errorf("%+v", s.Lines)
 	}
 }
 
 func TestOverQuota(t *testing.T) {
-	s := &shelf{err: &ingest.PartialError{Dropped: []int{0, 2}, Reason: "quota"}}
+	s := &shelf.Shelf{Err: &ingest.PartialError{Dropped: []int{0, 2}, Reason: "quota"}}
 	got := items(t, ask(s, http.MethodPut, "/_bulk", shipped))
 	for i, want := range map[int]string{0: "429 es_rejected_execution_exception", 1: "201 -", 2: "400 document_parsing_exception", 6: "429 es_rejected_execution_exception"} {
 		if !strings.HasSuffix(got[i], want) {
@@ -118,16 +106,16 @@ func TestRefused(t *testing.T) {
 		"broken":         {"POST", shipped, errors.New("disk"), 503, "rejected"},
 		"method":         {"GET", "", nil, 405, "POST"},
 	} {
-		s := &shelf{err: tc.err}
+		s := &shelf.Shelf{Err: tc.err}
 		w := ask(s, tc.method, "/_bulk", tc.body)
-		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) || len(s.lines) > 0 {
-			t.Errorf("%s: %d %s, %d lines", name, w.Code, w.Body, len(s.lines))
+		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) || len(s.Lines) > 0 {
+			t.Errorf("%s: %d %s, %d lines", name, w.Code, w.Body, len(s.Lines))
 		}
 	}
-	if got := items(t, ask(&shelf{}, "POST", "/_bulk", "{\"create\":{}}\n{\"a\":\""+strings.Repeat("x", maxLine)+"\"}")); !strings.Contains(got[0], "400") {
+	if got := items(t, ask(&shelf.Shelf{}, "POST", "/_bulk", "{\"create\":{}}\n{\"a\":\""+strings.Repeat("x", maxLine)+"\"}")); !strings.Contains(got[0], "400") {
 		t.Errorf("a large document: %q", got)
 	}
-	if got := items(t, ask(&shelf{}, "POST", "/_bulk", "")); len(got) != 0 {
+	if got := items(t, ask(&shelf.Shelf{}, "POST", "/_bulk", "")); len(got) != 0 {
 		t.Errorf("nothing: %q", got)
 	}
 }
@@ -138,7 +126,7 @@ func TestProbes(t *testing.T) {
 		"PUT /_index_template/x": 200, "HEAD /_index_template/x": 200, "PUT /_ilm/policy/x": 200, "GET /_search": 404, "DELETE /": 404, "DELETE /_template/x": 404, "POST /x_bulk": 404,
 	} {
 		method, path, _ := strings.Cut(question, " ")
-		if w := ask(&shelf{}, method, path, ""); w.Code != want || w.Header().Get("X-Elastic-Product") != "Elasticsearch" || !json.Valid(w.Body.Bytes()) {
+		if w := ask(&shelf.Shelf{}, method, path, ""); w.Code != want || w.Header().Get("X-Elastic-Product") != "Elasticsearch" || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s is %d %s", question, w.Code, w.Body)
 		}
 	}

@@ -2,7 +2,6 @@ package jsonlines
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -13,22 +12,10 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/ingest"
-	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/ingest/internal/shelf"
 )
 
-type shelf struct {
-	lines []entry.Entry
-	err   error
-}
-
-func (s *shelf) Append(_ context.Context, _ string, lines []entry.Entry) error {
-	if _, whole := ingest.Partial(s.err); whole == nil {
-		s.lines = append(s.lines, lines...)
-	}
-	return s.err
-}
-
-func post(t *testing.T, s *shelf, body string) (*httptest.ResponseRecorder, Answer) {
+func post(t *testing.T, s *shelf.Shelf, body string) (*httptest.ResponseRecorder, Answer) {
 	t.Helper()
 	h := &Handler{Sink: s, Intake: &ingest.Intake{MaxBody: 4 << 20}}
 	w := httptest.NewRecorder()
@@ -41,7 +28,7 @@ func post(t *testing.T, s *shelf, body string) (*httptest.ResponseRecorder, Answ
 }
 
 func TestGoodLinesAreKept(t *testing.T) {
-	s := &shelf{}
+	s := &shelf.Shelf{}
 	w, a := post(t, s, `{"time":"2025-11-21T10:00:00Z","msg":"one"}`+"\r\n\n"+`{"msg":`+"\n"+`{"msg":"`+strings.Repeat("x", MaxLine)+"\"}\n"+`{"msg":"two","user":7}`)
 	if w.Code != http.StatusOK || a.Taken != 2 || a.Refused != 2 || len(a.Errors) != 2 {
 		t.Fatalf("%d %+v", w.Code, a)
@@ -49,8 +36,8 @@ func TestGoodLinesAreKept(t *testing.T) {
 	if a.Errors[0].Line != 3 || !strings.Contains(a.Errors[0].Reason, "byte 7") || a.Errors[1].Line != 4 {
 		t.Errorf("%+v", a.Errors)
 	}
-	if s.lines[0].Message != "one" || s.lines[1].Time == 0 || s.lines[1].Attrs[0].Value != "7" {
-		t.Errorf("%+v", s.lines)
+	if s.Lines[0].Message != "one" || s.Lines[1].Time == 0 || s.Lines[1].Attrs[0].Value != "7" {
+		t.Errorf("%+v", s.Lines)
 	}
 }
 
@@ -69,9 +56,9 @@ func TestStatus(t *testing.T) {
 		"too large": {strings.Repeat(" ", 5<<20), nil, 413, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &shelf{err: tc.err}
+			s := &shelf.Shelf{Err: tc.err}
 			w, a := post(t, s, tc.body)
-			if w.Code != tc.status || w.Header().Get("Retry-After") != tc.after || len(s.lines) != 0 || (tc.status != 200) != (a.Error != "") {
+			if w.Code != tc.status || w.Header().Get("Retry-After") != tc.after || len(s.Lines) != 0 || (tc.status != 200) != (a.Error != "") {
 				t.Errorf("%d, after %q, %+v", w.Code, w.Header().Get("Retry-After"), a)
 			}
 		})
@@ -84,14 +71,14 @@ func TestStatus(t *testing.T) {
 }
 
 func TestDroppedLinesAreNamed(t *testing.T) {
-	_, a := post(t, &shelf{err: &ingest.PartialError{Dropped: []int{1}, Reason: "quota"}}, "{}\n\n{}\n{}")
+	_, a := post(t, &shelf.Shelf{Err: &ingest.PartialError{Dropped: []int{1}, Reason: "quota"}}, "{}\n\n{}\n{}")
 	if a.Taken != 2 || a.Refused != 1 || !slices.Equal(a.Errors, []LineError{{3, "quota"}}) {
 		t.Errorf("%+v", a)
 	}
 }
 
 func TestErrorsAreBounded(t *testing.T) {
-	if _, a := post(t, &shelf{}, strings.Repeat("x\n", 1000)); a.Refused != 1000 || len(a.Errors) != MaxErrors {
+	if _, a := post(t, &shelf.Shelf{}, strings.Repeat("x\n", 1000)); a.Refused != 1000 || len(a.Errors) != MaxErrors {
 		t.Errorf("%d refused, %d reasons", a.Refused, len(a.Errors))
 	}
 }

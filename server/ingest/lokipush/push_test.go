@@ -1,7 +1,6 @@
 package lokipush
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,22 +14,11 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/gabion-io/gabion/server/ingest"
+	"github.com/gabion-io/gabion/server/ingest/internal/shelf"
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
-type shelf struct {
-	lines []entry.Entry
-	err   error
-}
-
-func (s *shelf) Append(_ context.Context, _ string, lines []entry.Entry) error {
-	if _, whole := ingest.Partial(s.err); whole == nil {
-		s.lines = append(s.lines, lines...)
-	}
-	return s.err
-}
-
-func post(s *shelf, contentType, body string) *httptest.ResponseRecorder {
+func post(s *shelf.Shelf, contentType, body string) *httptest.ResponseRecorder {
 	r, w := httptest.NewRequest(http.MethodPost, "/loki/api/v1/push", strings.NewReader(body)), httptest.NewRecorder()
 	r.Header.Set("Content-Type", contentType)
 	(&Handler{Sink: s, Intake: &ingest.Intake{}}).ServeHTTP(w, r)
@@ -67,10 +55,10 @@ var want = []string{
 	`{3000000000 fatal      {"level":"fatal"} []}`,
 }
 
-func check(t *testing.T, s *shelf) {
+func check(t *testing.T, s *shelf.Shelf) {
 	t.Helper()
 	var got []string
-	for _, e := range s.lines {
+	for _, e := range s.Lines {
 		got = append(got, fmt.Sprint(e))
 	}
 	if !slices.Equal(got, want) {
@@ -79,7 +67,7 @@ func check(t *testing.T, s *shelf) {
 }
 
 func TestProtobuf(t *testing.T) {
-	s := &shelf{}
+	s := &shelf.Shelf{}
 	if w := post(s, "application/x-protobuf", string(snappy.Encode(nil, []byte(message())))); w.Code != http.StatusNoContent {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
@@ -87,7 +75,7 @@ func TestProtobuf(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	s := &shelf{}
+	s := &shelf.Shelf{}
 	w := post(s, "application/json", `{"streams":[
 		{"stream":{"app":"shop","pod":"shop-1","level":"warn","q":"a\"}","job":"default/shop"},"values":[
 			["1763719200000000005","one level=debug",{"traceID":"AB","user":"7"}],["1763719201000000000","two",{"detected_level":"error"}]]},
@@ -119,10 +107,10 @@ func TestMalformed(t *testing.T) {
 		{"", packed(pb(1, pb(1, "{}", 2, pb(2, "x"), 2, pb(1, pb(1, -1))))), 400, "stream 1: line 2: "},
 		{"text/plain", "", 415, "Content-Type"},
 	} {
-		s := &shelf{}
+		s := &shelf.Shelf{}
 		w := post(s, tc.kind, tc.body)
-		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) || len(s.lines) != 0 {
-			t.Errorf("%q: %d %s, %d lines", tc.body, w.Code, w.Body, len(s.lines))
+		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) || len(s.Lines) != 0 {
+			t.Errorf("%q: %d %s, %d lines", tc.body, w.Code, w.Body, len(s.Lines))
 		}
 	}
 	w := httptest.NewRecorder()
@@ -138,11 +126,11 @@ func TestSinkErrors(t *testing.T) {
 		err    error
 		status int
 	}{{ingest.ErrFull, 429}, {errors.New("disk"), 503}, {&ingest.PartialError{Dropped: []int{1}}, 204}} {
-		if w := post(&shelf{err: tc.err}, "", body); w.Code != tc.status || (w.Code > 400) != (w.Header().Get("Retry-After") != "") {
+		if w := post(&shelf.Shelf{Err: tc.err}, "", body); w.Code != tc.status || (w.Code > 400) != (w.Header().Get("Retry-After") != "") {
 			t.Errorf("%v: %d %v", tc.err, w.Code, w.Header())
 		}
 	}
-	s := &shelf{}
+	s := &shelf.Shelf{}
 	if w := post(s, "", string(snappy.Encode(nil, nil))); w.Code != http.StatusNoContent {
 		t.Errorf("an empty request is %d", w.Code)
 	}
