@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -14,20 +15,40 @@ import (
 // maxAnswer is how much of an answer is read, in bytes.
 const maxAnswer = 64 << 10
 
-// Target is where batches are posted to over HTTP. Set the fields before its first use.
+// Target is where batches are posted to over HTTP. Set the fields before its first use. One goroutine uses it.
 type Target struct {
-	// Client sends. Required. It needs no timeout: the context has one.
-	Client *http.Client
+	// Transport sends. Required. Redirects are not followed: they would take the header to other hosts.
+	Transport http.RoundTripper
 	// URL is the address. Required.
 	URL string
 	// Header is sent with every request.
 	Header http.Header
+	// Gzip packs bodies.
+	Gzip bool
+
+	client *http.Client
+	packer *gzip.Writer
+}
+
+// NewTransport makes a transport for one receiver.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
+	}
 }
 
 // Post sends a body. Its errors are as [Config].Send wants them: an answer that will not change is an [ErrRefused], and
 // one with Retry-After an [*AfterError]. A wrong address or a key that is not accepted can be put right by people, so it is
-// tried again.
-func (t *Target) Post(ctx context.Context, contentType, encoding string, body []byte) (answer []byte, err error) {
+// tried again. The body must not change any more: the transport may read it even after Post has returned.
+func (t *Target) Post(ctx context.Context, contentType string, body []byte) (answer []byte, err error) {
+	if t.Gzip {
+		if body, err = t.pack(body); err != nil {
+			return nil, err
+		}
+	}
+	if t.client == nil {
+		t.client = &http.Client{Transport: t.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -36,10 +57,10 @@ func (t *Target) Post(ctx context.Context, contentType, encoding string, body []
 		r.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	r.Header.Set("Content-Type", contentType)
-	if encoding != "" {
-		r.Header.Set("Content-Encoding", encoding)
+	if t.Gzip {
+		r.Header.Set("Content-Encoding", "gzip")
 	}
-	resp, err := t.Client.Do(r)
+	resp, err := t.client.Do(r)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +78,25 @@ func (t *Target) Post(ctx context.Context, contentType, encoding string, body []
 	return nil, classify(resp, err)
 }
 
+// pack packs a body.
+func (t *Target) pack(body []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	if t.packer == nil {
+		var err error // the level is a valid one; the best costs four times the CPU for a few percent
+		if t.packer, err = gzip.NewWriterLevel(nil, gzip.BestSpeed); err != nil {
+			return nil, err
+		}
+	}
+	t.packer.Reset(&packed)
+	if _, err := t.packer.Write(body); err != nil {
+		return nil, err
+	}
+	if err := t.packer.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
+}
+
 // classify says what an answer that is no success means.
 func classify(resp *http.Response, err error) error {
 	switch code := resp.StatusCode; {
@@ -67,7 +107,7 @@ func classify(resp *http.Response, err error) error {
 			return &AfterError{After: after, Err: err}
 		}
 		return err
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusProxyAuthRequired:
+	case code < 400, code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusProxyAuthRequired:
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrRefused, err)

@@ -1,10 +1,12 @@
 package spool
 
 import (
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ func TestPost(t *testing.T) {
 		{status: 204},
 		{status: 400, body: "a  bad\n line \xff", refused: true, want: "answers 400 Bad Request: a bad line"},
 		{status: 413, refused: true, want: "answers 413"},
-		{status: 301, refused: true, want: "answers 301"},
+		{status: 307, want: "answers 307"},
 		{status: 501, refused: true, want: "answers 501"},
 		{status: 401, want: "answers 401"},
 		{status: 404, want: "answers 404"},
@@ -35,17 +37,18 @@ func TestPost(t *testing.T) {
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			if string(body) != "text" || r.Header.Get("Content-Type") != "text/plain" || r.Header.Get("Content-Encoding") != "none" || r.Header.Get("X-Key") != "k" {
+			if string(body) != "text" || r.Header.Get("Content-Type") != "text/plain" || r.Header.Get("Content-Encoding") != "" || r.Header.Get("X-Key") != "k" {
 				t.Errorf("%s %v", body, r.Header)
 			}
 			if c.after != "" {
 				w.Header().Set("Retry-After", c.after)
 			}
+			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(c.status)
 			io.WriteString(w, c.body)
 		}))
-		to := Target{Client: server.Client(), URL: server.URL, Header: http.Header{"x-key": {"k"}}}
-		answer, err := to.Post(t.Context(), "text/plain", "none", []byte("text"))
+		to := Target{Transport: server.Client().Transport, URL: server.URL, Header: http.Header{"x-key": {"k"}}}
+		answer, err := to.Post(t.Context(), "text/plain", []byte("text"))
 		server.Close()
 		if c.want == "" {
 			if err != nil || string(answer) != c.body {
@@ -67,8 +70,8 @@ func TestPostWithoutAReceiver(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	for _, address := range []string{server.URL, "://"} {
-		to := Target{Client: http.DefaultClient, URL: address}
-		if _, err := to.Post(t.Context(), "text/plain", "", nil); err == nil || errors.Is(err, ErrRefused) {
+		to := Target{Transport: NewTransport(), URL: address}
+		if _, err := to.Post(t.Context(), "text/plain", nil); err == nil || errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -77,8 +80,8 @@ func TestPostWithoutAReceiver(t *testing.T) {
 func TestSecretsInAnAddressAreNotTold(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	to := Target{Client: server.Client(), URL: strings.Replace(server.URL, "//", "//me:secret@", 1)}
-	if _, err := to.Post(t.Context(), "text/plain", "", nil); err == nil || strings.Contains(err.Error(), "secret") {
+	to := Target{Transport: server.Client().Transport, URL: strings.Replace(server.URL, "//", "//me:secret@", 1)}
+	if _, err := to.Post(t.Context(), "text/plain", nil); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
 }
@@ -93,5 +96,28 @@ func TestRetryAfter(t *testing.T) {
 		if got := retryAfter(text, now); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
+	}
+}
+
+func TestPostPacks(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		unpacked, err := gzip.NewReader(r.Body)
+		if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
+			t.Errorf("%v %v", r.Header, err)
+			return
+		}
+		body, _ := io.ReadAll(unpacked)
+		got = append(got, string(body))
+	}))
+	defer server.Close()
+	to := Target{Transport: server.Client().Transport, URL: server.URL, Gzip: true}
+	for _, text := range []string{"first", "second"} {
+		if _, err := to.Post(t.Context(), "text/plain", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(got, []string{"first", "second"}) {
+		t.Error(got)
 	}
 }

@@ -2,17 +2,22 @@ package jsonlines
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gabion-io/gabion/logs"
 	"github.com/gabion-io/gabion/server/ingest"
 	"github.com/gabion-io/gabion/server/ingest/internal/shelf"
+	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
 func post(t *testing.T, s *shelf.Shelf, body string) (*httptest.ResponseRecorder, Answer) {
@@ -96,4 +101,41 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d taken and %d refused of %d", len(b.lines), b.refused, full)
 		}
 	})
+}
+
+// TestTheHandlerOfTheKit: what package logs of the kit sends is understood.
+func TestTheHandlerOfTheKit(t *testing.T) {
+	s := &shelf.Shelf{}
+	server := httptest.NewServer(&Handler{Sink: s, Intake: &ingest.Intake{}})
+	defer server.Close()
+	handler, err := logs.New(logs.Config{
+		URL: server.URL, Service: "shop", Instance: "shop-1", Gzip: true, Level: slog.LevelDebug - 4,
+		Trace: func(context.Context) (string, string) { return "4BF92F", "00f067" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(handler).With("user", 7).WithGroup("order")
+	log.Warn("late", "id", 4711, "took", 2*time.Second)
+	log.Log(t.Context(), slog.LevelDebug-4, "detail")
+	if err := handler.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Lines) != 2 || handler.Counts().Sent != 2 {
+		t.Fatalf("%+v %+v", s.Lines, handler.Counts())
+	}
+	e := s.Lines[0]
+	if age := time.Since(time.Unix(0, e.Time)); age < 0 || age > time.Minute {
+		t.Errorf("the time is %v", e.Time)
+	}
+	want := entry.Entry{
+		Time: e.Time, Level: entry.Warn, Service: "shop", Instance: "shop-1", Trace: "4bf92f", Span: "00f067", Message: "late",
+		Attrs: []entry.Attr{{Name: "user", Value: "7"}, {Name: "order", Value: `{"id":4711,"took":2000000000}`}},
+	}
+	if !reflect.DeepEqual(e, want) {
+		t.Errorf("%+v, want %+v", e, want)
+	}
+	if s.Lines[1].Level != entry.Trace {
+		t.Errorf("%+v", s.Lines[1])
+	}
 }

@@ -3,6 +3,7 @@ package entry
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -30,9 +31,13 @@ func (l Level) String() string {
 	return levels[l]
 }
 
-// ParseLevel reads a level, in any case; "warning", "err", "critical" and their like are known as well. What it does not
-// know is [Unknown].
+// ParseLevel reads a level, in any case; "warning", "err", "critical" and their like are known as well, and so are those
+// between two others as slog writes them: "INFO+2" is Info, "DEBUG-4" Trace and "ERROR+4" Fatal. What it does not know is
+// [Unknown].
 func ParseLevel(s string) Level {
+	if at := strings.IndexAny(s, "+-"); at > 0 {
+		return between(s[:at], s[at:])
+	}
 	switch strings.ToLower(s) {
 	case "trace":
 		return Trace
@@ -48,6 +53,17 @@ func ParseLevel(s string) Level {
 		return Fatal
 	}
 	return Unknown
+}
+
+// between reads a level that is so far from another. Four of slog's numbers make a level, as in OpenTelemetry.
+func between(word, distance string) Level {
+	n, err := strconv.Atoi(distance)
+	base := ParseLevel(word)
+	if err != nil || base == Unknown {
+		return Unknown
+	}
+	n = min(max(n, -32), 32)
+	return Level(min(max(int(base)+(n+64)/4-16, int(Trace)), int(Fatal)))
 }
 
 // The bounds of an entry. What is longer is cut, see [Entry.Trim].

@@ -17,6 +17,15 @@ func TestLevels(t *testing.T) {
 			t.Errorf("%q is %v, want %v", word, got, want)
 		}
 	}
+	for word, want := range map[string]Level{
+		"INFO+2": Info, "info+3": Info, "WARN-1": Info, "WARN+0": Warn, "DEBUG-4": Trace, "DEBUG-1": Trace, "DEBUG-99": Trace,
+		"ERROR+3": Error, "ERROR+4": Fatal, "ERROR+92": Fatal, "INFO+": Unknown, "loud+1": Unknown, "+1": Unknown, "INFO+1+1": Unknown,
+		"INFO+99999999999999999999": Unknown, "a-b": Unknown,
+	} {
+		if got := ParseLevel(word); got != want {
+			t.Errorf("%q is %v, want %v", word, got, want)
+		}
+	}
 	if Level(99).String() != "unknown" {
 		t.Errorf("99 is %v", Level(99))
 	}
