@@ -28,6 +28,9 @@ type Deps struct {
 	Events *event.Log
 	// Metrics answers GET /metrics. Required.
 	Metrics http.Handler
+	// Store is the process that keeps metrics and logs, Stored answers what is asked of it. Default: there is none.
+	Store  func() status.Store
+	Stored http.Handler
 	// Control changes the configuration. Required.
 	Control Control
 	// Faults makes services fail on purpose. Required.
@@ -69,10 +72,19 @@ func New(deps Deps) *API {
 	if deps.Token == nil {
 		deps.Token = func() string { return "" }
 	}
+	if deps.Store == nil {
+		deps.Store = func() status.Store { return status.Store{State: status.StoreOff, Feeds: []status.Feed{}} }
+	}
+	if deps.Stored == nil {
+		deps.Stored = http.HandlerFunc(nothingStored)
+	}
 	a := &API{Deps: deps, mux: http.NewServeMux(), followers: make(chan struct{}, maxFollowers)}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	for _, op := range operations {
 		a.mux.HandleFunc(op.method+" "+op.path, func(w http.ResponseWriter, r *http.Request) { op.handle(a, w, r) })
+	}
+	for _, path := range stored {
+		a.mux.HandleFunc(path, a.passOn)
 	}
 	return a
 }

@@ -48,7 +48,7 @@ const (
 
 func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 	show(w, status.Report{
-		Now: time.Now().UTC(), Process: a.Process(), Config: a.Config(),
+		Now: time.Now().UTC(), Process: a.Process(), Config: a.Config(), Store: a.Store(),
 		Services: list(a.Services()), Routes: list(a.Routes()), Limits: list(a.Limits()), Events: list(a.Events.Recent(shownEvents)),
 	})
 }

@@ -35,7 +35,30 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			e.limit(l)
 		}
 	}
+	if source.Store != nil {
+		e.store(source.Store())
+	}
 	c.m.process(e)
+}
+
+func (e *emitter) store(s status.Store) {
+	if s.State == status.StoreOff {
+		return
+	}
+	e.flag("gabion_store_up", s.State == status.StoreUp)
+	e.put("gabion_store_restarts_total", float64(s.Restarts))
+	if s.Disk != "" {
+		for _, state := range []string{"ok", "low", "full"} {
+			e.flag("gabion_store_disk_state", s.Disk == state, state)
+		}
+	}
+	for _, f := range s.Feeds {
+		e.put("gabion_store_feed_buffered_items", float64(f.Buffered), f.Name)
+		e.put("gabion_store_feed_buffered_bytes", float64(f.Bytes), f.Name)
+		e.put("gabion_store_feed_sent_total", float64(f.Sent), f.Name)
+		e.put("gabion_store_feed_dropped_total", float64(f.Dropped), f.Name)
+		e.put("gabion_store_feed_refused_total", float64(f.Refused), f.Name)
+	}
 }
 
 func (e *emitter) route(r shownRoute) {

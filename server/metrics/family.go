@@ -69,6 +69,15 @@ var Families = []Family{
 	{"gabion_limit_decisions_total", "counter", []string{"limit", "kind", "decision"}, "What a limit decided: kind is requests, server_time or concurrency; decision is allowed, refused or shadow."},
 	{"gabion_limit_keys", "gauge", []string{"limit"}, "Keys that a limit remembers."},
 
+	{"gabion_store_up", "gauge", nil, "1 while the process that keeps metrics and logs takes what there is, 0 while it does not; left out when there is none."},
+	{"gabion_store_restarts_total", "counter", nil, "How often that process was started again."},
+	{"gabion_store_disk_state", "gauge", []string{"state"}, "1 for the state its disk is in: ok, low (what matters least is not kept any more) or full (nothing is); 0 for the others."},
+	{"gabion_store_feed_buffered_items", "gauge", []string{"feed"}, "What waits to be sent to that process: feed is metrics or lines, and an item is many of these."},
+	{"gabion_store_feed_buffered_bytes", "gauge", []string{"feed"}, "The memory that it takes."},
+	{"gabion_store_feed_sent_total", "counter", []string{"feed"}, "Items that the process has taken."},
+	{"gabion_store_feed_dropped_total", "counter", []string{"feed"}, "Items that were dropped because there was no room, the oldest first."},
+	{"gabion_store_feed_refused_total", "counter", []string{"feed"}, "Items that the process will never take."},
+
 	{"gabion_config_generation", "gauge", nil, "Grows by one with every configuration that came into force."},
 	{"gabion_config_last_reload_success", "gauge", nil, "1 when the configuration in the file is in force, 0 when it was refused. One that the API refuses does not get into the file."},
 	{"gabion_config_last_reload_timestamp_seconds", "gauge", nil, "When the file was last read, in seconds since 1970."},

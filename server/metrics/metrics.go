@@ -29,6 +29,8 @@ type Source struct {
 	Limits   func() []status.Limit
 	// Config is the configuration in force.
 	Config func() status.Config
+	// Store is the process that keeps metrics and logs.
+	Store func() status.Store
 	// Events counts events by kind, and those that followers lost.
 	Events func() (byKind map[event.Kind]uint64, lost uint64)
 	// Access counts lines of the access log: written, and dropped because its sink stalled or failed.

@@ -47,6 +47,9 @@ func full() metrics.Source {
 		Config: func() status.Config {
 			return status.Config{Generation: 3, Error: "refused", Tried: at, Loaded: at.Add(-time.Minute)}
 		},
+		Store: func() status.Store {
+			return status.Store{State: status.StoreUp, Restarts: 2, Disk: "low", Feeds: []status.Feed{{Name: "lines", Buffered: 3, Bytes: 4, Sent: 5, Dropped: 6, Refused: 7}}}
+		},
 		Events: func() (map[event.Kind]uint64, uint64) { return map[event.Kind]uint64{event.KindBreaker: 11}, 2 },
 		Access: func() (uint64, uint64) { return 40, 1 },
 	}

@@ -13,6 +13,8 @@ type Report struct {
 	// Process is the gateway itself; Config is the configuration in force.
 	Process Process `json:"process"`
 	Config  Config  `json:"config"`
+	// Store is the process that keeps metrics and logs.
+	Store Store `json:"store"`
 	// Services and Limits are in the order of their names, Routes in that of the configuration. The last route has no
 	// name: it stands for what no route takes.
 	Services []Service `json:"services"`

@@ -32,6 +32,7 @@ func (s Style) header(b *strings.Builder, r status.Report) {
 	if c.Generation > 0 {
 		fmt.Fprintf(b, "configuration: generation %d, in force since %s\n", c.Generation, s.clock(c.Loaded, r.Now))
 	}
+	b.WriteString(s.store(r))
 	if c.Error == "" {
 		return
 	}

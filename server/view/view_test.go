@@ -53,6 +53,10 @@ func picture() status.Report {
 			Generation: 4, ETag: `"abc"`, Loaded: noon.Add(-25 * time.Hour), Tried: noon.Add(-time.Minute),
 			Error: "gabion.yaml:3:5: unknown key retrys\n     3 |     retrys: off\n       |     ^^^^^^\n  did you mean retry?\n",
 		},
+		Store: status.Store{
+			State: "down", Since: noon.Add(-3 * time.Minute), Reason: "signal: killed: no space left\nand more", Restarts: 4, Disk: "full",
+			Feeds: []status.Feed{{Name: "metrics", Bytes: 1 << 20, Refused: 2}, {Name: "lines", Bytes: 20_000, Dropped: 12_000}},
+		},
 		Services: []status.Service{
 			{
 				Name: "catalog", Balance: "least_load", StandbyActive: true,
@@ -198,5 +202,14 @@ func TestNothingFromOutsideReachesTheTerminal(t *testing.T) {
 	text := Status(picture(), Style{})
 	if strings.ContainsAny(text, "\x1b\x07\u202e") {
 		t.Errorf("%q", text)
+	}
+}
+
+func TestStore(t *testing.T) {
+	for state, want := range map[string]string{"": "", "off": "", "up": "store: up since 11:59:00\n", "starting": "store: starting since 11:59:00\n"} {
+		r := status.Report{Now: noon, Store: status.Store{State: state, Since: noon.Add(-time.Minute), Disk: "ok"}}
+		if have := (Style{}).store(r); have != want {
+			t.Errorf("%q: %q, want %q", state, have, want)
+		}
 	}
 }
