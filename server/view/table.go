@@ -83,8 +83,9 @@ func (t *table) text(s Style, b *strings.Builder) {
 		return
 	}
 	b.WriteByte('\n')
-	b.WriteString(s.paint(strong, t.title))
-	b.WriteByte('\n')
+	if t.title != "" {
+		b.WriteString(s.paint(strong, clean(t.title)) + "\n")
+	}
 	widths := t.widths()
 	head := make([]cell, len(t.head))
 	for i, name := range t.head {

@@ -121,10 +121,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", c.base, err)
 	}
-	r.Header.Set("Accept", "application/json, application/problem+json")
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
-	}
+	r.Header = c.header()
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return fmt.Errorf("%w (is the gateway running, and is this its gateway.admin address?)", shorter(err))
@@ -135,17 +132,42 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 		return fmt.Errorf("ask %s: the answer broke off: %w", c.base, err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		failed := &Error{}
-		// What is no problem+json has its status only.
-		_ = json.Unmarshal(text, failed)
-		failed.Status = answer.StatusCode
-		return fmt.Errorf("ask %s: %w", c.base, failed)
+		return fmt.Errorf("ask %s: %w", c.base, refusal(answer, text))
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("ask %s: the answer is not one of Gabion's admin API: %w", c.base, err)
 	}
 	return nil
 }
+
+// header is what every question says.
+func (c *Client) header() http.Header {
+	h := http.Header{"Accept": {"application/json, application/problem+json"}}
+	if c.token != "" {
+		h.Set("Authorization", "Bearer "+c.token)
+	}
+	return h
+}
+
+// refusal reads an answer that is not the one that was hoped for. The parts of the API have three ways to say what is
+// wrong: problem+json, the "error" of Prometheus, and the plain text of Loki. Of all else there is the status only.
+func refusal(answer *http.Response, text []byte) *Error {
+	var said struct {
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+		Error  string `json:"error"`
+	}
+	if json.Unmarshal(text, &said) != nil {
+		said.Title, said.Detail, said.Error = "", "", ""
+		if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/plain") {
+			said.Detail = strings.TrimSpace(string(text[:min(len(text), maxRefusal)]))
+		}
+	}
+	return &Error{Status: answer.StatusCode, Title: said.Title, Detail: cmp.Or(said.Detail, said.Error)}
+}
+
+// maxRefusal bounds what is shown of a plain text, in bytes.
+const maxRefusal = 4 << 10
 
 // shorter leaves the path and the method out of an error of the HTTP client, and keeps what it wraps.
 func shorter(err error) error {

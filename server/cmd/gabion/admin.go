@@ -24,7 +24,10 @@ func (a *admin) flags(cmd *cobra.Command) {
 }
 
 // client makes the client of the gateway.
-func (a *admin) client(env []string) (*client.Client, error) {
+func (a *admin) client(env []string) (*client.Client, error) { return a.clientFor(env, 0) }
+
+// clientFor makes one that waits longer for an answer, or not as long; 0: the default.
+func (a *admin) clientFor(env []string, timeout time.Duration) (*client.Client, error) {
 	token := variable(env, "GABION_TOKEN")
 	if a.tokenFile != "" {
 		text, err := os.ReadFile(a.tokenFile)
@@ -34,7 +37,7 @@ func (a *admin) client(env []string) (*client.Client, error) {
 		token = string(text)
 	}
 	return client.New(client.Config{
-		Address: cmp.Or(a.address, variable(env, "GABION_GATEWAY_ADMIN")), Token: strings.TrimSpace(token),
+		Address: cmp.Or(a.address, variable(env, "GABION_GATEWAY_ADMIN")), Token: strings.TrimSpace(token), Timeout: timeout,
 	})
 }
 

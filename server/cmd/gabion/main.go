@@ -45,6 +45,7 @@ func (p *program) execute(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	problems, found := errors.AsType[config.Problems](err)
+	_, misused := errors.AsType[usageError](err)
 	switch {
 	case err == nil:
 		return exitOK
@@ -56,7 +57,7 @@ func (p *program) execute(ctx context.Context, args []string) int {
 	case errors.Is(err, demo.ErrNotHeld):
 		fmt.Fprintf(p.err, "gabion: %v\n", err)
 		return exitNotMet
-	case !p.started:
+	case !p.started || misused:
 		fmt.Fprintf(p.err, "gabion: %v\nRun `%s --help` for what it takes.\n", err, command.CommandPath())
 		return exitUsage
 	default:
@@ -86,7 +87,7 @@ Start with:  gabion init && gabion validate`,
 	root.SetErr(p.err)
 	root.AddCommand(
 		newRun(p), newStore(p), newDemo(p), newShop(p), newInit(p), newValidate(p), newExplain(p), newConfig(p), newSchema(p),
-		newStatus(p), newTop(p), newVersion(p),
+		newStatus(p), newTop(p), newQuery(p), newLogs(p), newVersion(p),
 	)
 	return root
 }
