@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -22,22 +23,29 @@ import (
 )
 
 // ServerOptions are what a gRPC server needs to be safe from its senders: bounds for messages (4 MiB), for how deep they
-// are nested, for streams of a connection, and deadlines.
+// are nested, for calls at a time (32, in all), and deadlines.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(4 << 20),
 		grpc.MaxConcurrentStreams(16),
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.InTapHandle(admit(32, 30*time.Second)),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 5 * time.Minute, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto")}),
 	}
 }
 
-// Register makes a gRPC server, made with [ServerOptions], take logs and spans.
+// Register makes a gRPC server, made with [ServerOptions], take logs and spans when there is a sink, and metrics when there
+// is something that takes them.
 func (r *Receiver) Register(s *grpc.Server) {
-	plogotlp.RegisterGRPCServer(s, &logService{receiver: r})
-	ptraceotlp.RegisterGRPCServer(s, &traceService{receiver: r})
+	if r.Sink != nil {
+		plogotlp.RegisterGRPCServer(s, &logService{receiver: r})
+		ptraceotlp.RegisterGRPCServer(s, &traceService{receiver: r})
+	}
+	if r.Metrics != nil {
+		pmetricotlp.RegisterGRPCServer(s, &metricService{receiver: r})
+	}
 }
 
 type logService struct {
@@ -69,9 +77,9 @@ func (s *traceService) Export(ctx context.Context, in ptraceotlp.ExportRequest) 
 // producer is the address of who is sending.
 func producer(ctx context.Context) string {
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		return "otlp " + p.Addr.String()
+		return "otlp " + hostOf(p.Addr.String())
 	}
-	return "otlp"
+	return "otlp local"
 }
 
 // failure says an error in gRPC's way. Senders only come again after RESOURCE_EXHAUSTED when it says when.
@@ -99,9 +107,11 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 		m = logsRequest
 	case strings.HasSuffix(name, "ExportTraceServiceRequest"):
 		m = spansRequest
+	case strings.HasSuffix(name, "ExportMetricsServiceRequest"):
+		m = metricsRequest
 	}
 	if m != leaf {
-		if err := shallow(data.Materialize(), m, 0); err != nil {
+		if err := shallow(data.Materialize(), m); err != nil {
 			return failure(err)
 		}
 	}

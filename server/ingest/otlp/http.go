@@ -39,7 +39,7 @@ func (r *Receiver) ServeLogs(w http.ResponseWriter, req *http.Request) {
 		if err := decode(in, format, body, logsRequest); err != nil {
 			return nil, err
 		}
-		rejected, reason, err := r.takeLogs(req.Context(), "otlp "+req.RemoteAddr, in.Logs())
+		rejected, reason, err := r.takeLogs(req.Context(), r.producer(req), in.Logs())
 		if rejected > 0 {
 			out.PartialSuccess().SetRejectedLogRecords(rejected)
 			out.PartialSuccess().SetErrorMessage(reason)
@@ -55,7 +55,7 @@ func (r *Receiver) ServeTraces(w http.ResponseWriter, req *http.Request) {
 		if err := decode(in, format, body, spansRequest); err != nil {
 			return nil, err
 		}
-		return ptraceotlp.NewExportResponse(), r.takeTraces(req.Context(), "otlp "+req.RemoteAddr, in.Traces())
+		return ptraceotlp.NewExportResponse(), r.takeTraces(req.Context(), r.producer(req), in.Traces())
 	})
 }
 
@@ -93,7 +93,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, take func(for
 
 // decode reads a request.
 func decode(in payload, format string, body []byte, m message) error {
-	check, read := func(b []byte) error { return shallow(b, m, 0) }, in.UnmarshalProto
+	check, read := func(b []byte) error { return shallow(b, m) }, in.UnmarshalProto
 	if format == jsonText {
 		check, read = shallowJSON, in.UnmarshalJSON
 	}

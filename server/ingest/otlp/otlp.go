@@ -1,13 +1,20 @@
-// Package otlp takes logs and spans over OTLP: HTTP (/v1/logs and /v1/traces, protobuf and JSON, gzip) and gRPC.
+// Package otlp takes logs, spans and metrics over OTLP: HTTP (/v1/logs, /v1/traces and /v1/metrics, protobuf and JSON, gzip)
+// and gRPC.
 //
 // Every log record becomes an entry. Of the spans only those that failed or were slow become entries, of the kind "span";
 // all of them can be forwarded to a system that keeps traces.
+//
+// Points of metrics become samples of series in the way of Prometheus, by its own translator. Only totals since the start
+// can be stored (temporality cumulative, which is the default of the SDKs), not differences. Exemplars are not kept. What
+// cannot be stored is counted in the answer, as a partial success.
 //
 // The protocol: https://opentelemetry.io/docs/specs/otlp/
 package otlp
 
 import (
 	"context"
+	"net/http"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -17,10 +24,12 @@ import (
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
-// Receiver takes logs and spans. Set the fields before its first use.
+// Receiver takes logs, spans and metrics. Set the fields before its first use.
 type Receiver struct {
-	// Sink gets the entries. Required.
+	// Sink gets the entries. Required for logs and spans.
 	Sink ingest.Sink
+	// Metrics gets the samples. Required for metrics.
+	Metrics Metrics
 	// Intake bounds bodies over HTTP. Required for HTTP.
 	Intake *ingest.Intake
 	// SlowSpan is how long a span must take to become an entry although it did not fail. Default: 1 s.
@@ -28,6 +37,19 @@ type Receiver struct {
 	// Forward gets all spans before any becomes an entry. It must not keep them. When it fails, the sender is told to send
 	// them again. Default: spans are not forwarded.
 	Forward func(context.Context, ptrace.Traces) error
+	// Producer names who sent a request over HTTP. Default: the host of its address.
+	Producer func(*http.Request) string
+	// Now reads the clock, with which the times of points are compared. Default: time.Now.
+	Now func() time.Time
+
+	translating sync.Mutex
+}
+
+func (r *Receiver) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
 }
 
 // takeLogs gives all records to the sink. It returns how many were dropped and why.

@@ -61,6 +61,7 @@ func serve(t *testing.T, r *Receiver) (overHTTP, overGRPC string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/logs", r.ServeLogs)
 	mux.HandleFunc("/v1/traces", r.ServeTraces)
+	mux.HandleFunc("/v1/metrics", r.ServeMetrics)
 	web := httptest.NewServer(mux)
 	t.Cleanup(web.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -304,10 +305,10 @@ func nested(depth int) (b []byte) {
 }
 
 func TestDepth(t *testing.T) {
-	if err := shallow(nested(MaxDepth/2-3), logsRequest, 0); err != nil {
+	if err := shallow(nested(MaxDepth/2-3), logsRequest); err != nil {
 		t.Errorf("what is not deep: %v", err)
 	}
-	if err := shallow(nested(MaxDepth/2), logsRequest, 0); !errors.Is(err, ingest.ErrRefused) {
+	if err := shallow(nested(MaxDepth/2), logsRequest); !errors.Is(err, ingest.ErrRefused) {
 		t.Errorf("what is deep: %v", err)
 	}
 	logs, traces := some()
