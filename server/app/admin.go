@@ -29,6 +29,8 @@ func (a *App) adminAPI() *api.API {
 		Top:      func(by status.By, n int) []status.Usage { return a.gateway.Top(gabion.Now(), by, n) },
 		Events:   a.events,
 		Metrics:  a.metrics.Handler(),
+		Store:    a.storeStatus,
+		Stored:   a.stored(),
 		Control:  control{a},
 		Faults:   a.gateway,
 		Token:    func() string { return *a.token.Load() },

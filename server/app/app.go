@@ -19,8 +19,10 @@ import (
 	"github.com/gabion-io/gabion/server/gateway"
 	"github.com/gabion-io/gabion/server/gateway/front"
 	"github.com/gabion-io/gabion/server/logs"
+	"github.com/gabion-io/gabion/server/logs/own"
 	"github.com/gabion-io/gabion/server/metrics"
 	"github.com/gabion-io/gabion/server/status"
+	"github.com/gabion-io/gabion/server/supervise"
 )
 
 // Options is what an App needs.
@@ -33,11 +35,15 @@ type Options struct {
 	Version string
 	// Access takes the access log, Log what the process itself has to say; both are lines of JSON.
 	Access, Log io.Writer
+	// Store is how the process that keeps metrics and logs is started; its Settings, Output, Events and Log are filled in.
+	// Default: there is none, as with data: off.
+	Store *supervise.Config
 }
 
 // App is a running gateway. Make it with [New], then Start, then Stop.
 type App struct {
 	opt     Options
+	out     io.Writer // Options.Log, one write at a time
 	log     *slog.Logger
 	events  *event.Log
 	metrics *metrics.Metrics
@@ -47,7 +53,9 @@ type App struct {
 	admin   *http.Server
 	state   atomic.Value // of string, see package status
 	started time.Time
-	token   atomic.Pointer[string] // of the admin API
+	token   atomic.Pointer[string]       // of the admin API
+	keeper  atomic.Pointer[keeper]       // nil before the start, and when nothing is kept
+	failed  atomic.Pointer[status.Store] // why there is none although there should be
 
 	mu     sync.Mutex // held while the configuration changes
 	config *config.Loaded
@@ -69,7 +77,8 @@ func New(opt Options) (*App, error) {
 	a := &App{opt: opt, config: loaded, seen: loaded.Source, started: time.Now().UTC()}
 	a.state.Store(status.Starting)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
-	a.log = Logger(opt.Log)
+	a.out = &inTurn{to: opt.Log}
+	a.log = Logger(logs.Tee(a.out, func(line []byte) { a.put(own.Process, line) }))
 	a.events = event.NewLog(event.Config{Logger: a.log})
 	a.observe()
 	if err := a.build(&loaded.File); err != nil {
@@ -124,6 +133,7 @@ func (a *App) frontConfig(cfg *config.File) front.Config {
 
 // Start listens and serves. When it fails, everything has been taken down.
 func (a *App) Start() error {
+	a.keepData()
 	if err := a.listen(); err != nil {
 		a.takeDown()
 		return err
@@ -191,7 +201,20 @@ func (a *App) takeDown() {
 	a.beside.Wait()
 	a.gateway.Close()
 	a.closeAccess()
+	a.closeStore()
 	a.events.Close()
+}
+
+// inTurn lets several write whole lines to the same.
+type inTurn struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *inTurn) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(line)
 }
 
 // Events is the log of what happened.

@@ -59,6 +59,9 @@ func (a *App) apply(loaded *config.Loaded) error {
 	if loaded.File.Gateway.Admin != old.Admin {
 		return fmt.Errorf("gateway.admin: cannot change from %s to %s while running; restart", old.Admin, loaded.File.Gateway.Admin)
 	}
+	if loaded.File.Data != a.config.File.Data {
+		return errData
+	}
 	token, err := readToken(&loaded.File)
 	if err != nil {
 		return err
@@ -73,6 +76,7 @@ func (a *App) apply(loaded *config.Loaded) error {
 	}
 	a.config, a.seen = loaded, loaded.Source
 	a.token.Store(&token)
+	a.reconfigureStore(&loaded.File)
 	now := time.Now().UTC()
 	a.source.Generation++
 	a.source.ETag, a.source.Loaded, a.source.Tried, a.source.Error = loaded.ETag(), now, now, ""

@@ -10,6 +10,7 @@ import (
 	"github.com/gabion-io/gabion/server/gateway/exchange"
 	"github.com/gabion-io/gabion/server/gateway/record"
 	"github.com/gabion-io/gabion/server/logs"
+	"github.com/gabion-io/gabion/server/logs/own"
 	"github.com/gabion-io/gabion/server/metrics"
 	"github.com/gabion-io/gabion/server/status"
 )
@@ -26,12 +27,13 @@ func (a *App) gatewayOptions() gateway.Options {
 // observe makes what remembers: the access log and the metrics. They read the gateway when they are asked, so it need
 // not be there yet.
 func (a *App) observe() {
-	a.access = logs.New(a.opt.Access, logs.Config{})
+	a.access = logs.New(a.opt.Access, logs.Config{Feed: func(lines []byte) { a.put(own.Access, lines) }})
 	a.metrics = metrics.New(metrics.Source{
 		Version:  a.opt.Version,
 		Services: func() []status.Service { return a.gateway.Services(gabion.Now()) },
 		Limits:   func() []status.Limit { return a.gateway.Limits() },
 		Config:   a.configStatus,
+		Store:    a.storeStatus,
 		Events:   a.events.Counts, Access: a.access.Counts,
 	})
 }

@@ -50,7 +50,7 @@ func setup(t *testing.T, settings memory.Settings) *bench {
 		}
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) //nolint:usetesting // that of the test has ended
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for _, p := range slices.Backward(parts) {
 			if err := p.Close(ctx); err != nil {

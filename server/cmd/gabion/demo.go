@@ -14,6 +14,7 @@ import (
 	"github.com/gabion-io/gabion/server/app"
 	"github.com/gabion-io/gabion/server/demo"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/supervise"
 	"github.com/spf13/cobra"
 )
 
@@ -49,7 +50,7 @@ type inProcess struct {
 
 // Start implements [demo.Gateway].
 func (g *inProcess) Start(path string) error {
-	a, err := app.New(app.Options{Path: path, Version: readBuild().Version, Access: io.Discard, Log: io.Discard})
+	a, err := app.New(app.Options{Path: path, Version: readBuild().Version, Access: io.Discard, Log: io.Discard, Store: &supervise.Config{}})
 	if err != nil {
 		return err
 	}

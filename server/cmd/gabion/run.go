@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/gabion-io/gabion/server/app"
+	"github.com/gabion-io/gabion/server/supervise"
 	"github.com/spf13/cobra"
 )
 
@@ -29,6 +30,7 @@ The access log goes to standard output, everything else to standard error, both 
 			tuneGC(p.env)
 			a, err := app.New(app.Options{
 				Path: source.path, Env: p.env, Flags: source.set, Version: readBuild().Version, Access: p.out, Log: p.err,
+				Store: &supervise.Config{},
 			})
 			if err != nil {
 				return err
