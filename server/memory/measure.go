@@ -1,0 +1,137 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+)
+
+// JobStore is the label job of the store's own metrics.
+const JobStore = "gabion-store"
+
+// measureEvery is how often they are taken.
+const measureEvery = 10 * time.Second
+
+// family is all series of one name.
+type family struct {
+	name, kind string
+	labels     []string
+	help       string
+}
+
+// put gives the value of a series. The labels are the values of those of its family.
+type put func(name string, value float64, labels ...string)
+
+// measured is a part that has metrics of its own.
+type measured interface {
+	families() []family
+	measure(ctx context.Context, put put)
+}
+
+// measures is the part that keeps the metrics of the store itself, beside those that it keeps for others.
+type measures struct {
+	take func(ctx context.Context, text []byte) error
+	of   []measured
+	log  *slog.Logger
+
+	registry *prometheus.Registry
+	known    map[string]family
+	cancel   context.CancelFunc
+	done     chan struct{}
+}
+
+func newMeasures(log *slog.Logger, take func(ctx context.Context, text []byte) error, of ...measured) *measures {
+	m := &measures{take: take, of: of, log: log, registry: prometheus.NewRegistry(), known: map[string]family{}}
+	for _, part := range of {
+		for _, f := range part.families() {
+			m.known[f.name] = f
+		}
+	}
+	m.registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Name implements [store.Part].
+func (m *measures) Name() string { return "measures" }
+
+// Open implements [store.Part].
+func (m *measures) Open(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel, m.done = cancel, make(chan struct{})
+	go m.run(ctx)
+	return nil
+}
+
+// Handle implements [store.Part].
+func (m *measures) Handle(*http.ServeMux) {}
+
+// Close implements [store.Part].
+func (m *measures) Close(context.Context) error {
+	m.cancel()
+	<-m.done
+	return nil
+}
+
+func (m *measures) run(ctx context.Context) {
+	defer close(m.done)
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	for {
+		if err := m.once(ctx); err != nil && ctx.Err() == nil {
+			m.log.Debug("the store's own metrics are not kept", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// once takes all metrics and keeps them.
+func (m *measures) once(ctx context.Context) error {
+	all, err := m.registry.Gather()
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	for _, f := range all {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			return err
+		}
+	}
+	return m.take(ctx, text.Bytes())
+}
+
+// Describe implements [prometheus.Collector]. What there will be is not said before.
+func (m *measures) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (m *measures) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), measureEvery/2)
+	defer cancel()
+	for _, part := range m.of {
+		part.measure(ctx, func(name string, value float64, labels ...string) {
+			f, kind := m.known[name], prometheus.GaugeValue
+			if f.kind == "counter" {
+				kind = prometheus.CounterValue
+			}
+			for i, l := range labels { // one bad byte would cost all series
+				labels[i] = strings.ToValidUTF8(l, "\uFFFD")
+			}
+			desc := prometheus.NewDesc(name, f.help, f.labels, nil)
+			metric, err := prometheus.NewConstMetric(desc, kind, value, labels...)
+			if err != nil {
+				metric = prometheus.NewInvalidMetric(desc, err)
+			}
+			out <- metric
+		})
+	}
+}
