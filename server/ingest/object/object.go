@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +64,9 @@ func Parse(line []byte) (entry.Entry, error) {
 	if err != nil {
 		return entry.Entry{}, err
 	}
-	p.entry.Attrs = slices.Clone(p.attrs)
+	if len(p.attrs) > 0 { // whoever calls mostly adds one
+		p.entry.Attrs = append(make([]entry.Attr, 0, len(p.attrs)+1), p.attrs...)
+	}
 	return p.entry, nil
 }
 
