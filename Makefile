@@ -7,7 +7,7 @@ FUMPT   := v0.12.0
 ADAPTERS := adapters/grpc adapters/otel adapters/prometheus
 MODULES := . $(ADAPTERS) examples server bench test
 
-.PHONY: run build check test lint unit bench bench-gateway bench-policies bench-traps overload overload-live generate tidy deps clean
+.PHONY: run build check test lint unit bench bench-gateway bench-policies bench-store bench-traps overload overload-live generate tidy deps clean
 
 ## run: build, then bring up the demo: a small shop behind the gateway, a told story, and then it stays up
 run: build
@@ -43,6 +43,11 @@ bench-gateway: build deps
 bench-policies:
 	cd bench && for round in 1 2 3 4 5 6 7; do $(GO) test -run '^$$' -bench . -benchtime 200ms ./policies || exit 1; done | tee /dev/stderr | $(GO) run ./table
 
+## bench-store: lines and samples per CPU second, bytes per line, times of queries; writes docs/performance.md
+bench-store:
+	for round in 1 2 3; do $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./server/logs/store ./server/logs/journal ./server/logs/segment ./server/metrics/tier || exit 1; done \
+		| tee /dev/stderr | (cd bench && $(GO) run ./figures)
+
 ## bench-traps: the mistakes that policies are known for, made with Gabion and with other libraries; writes docs/traps.md
 bench-traps:
 	cd bench && $(GO) test -count=1 -run TestTraps ./traps -args -write=../../docs/traps.md
@@ -55,7 +60,7 @@ overload:
 overload-live:
 	cd bench && $(GO) run ./live
 
-bench: bench-gateway bench-policies bench-traps
+bench: bench-gateway bench-policies bench-store bench-traps
 
 ## generate: everything that is made from something else; a test fails when it is out of date
 generate:
