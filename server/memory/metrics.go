@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/gabion-io/gabion/server/metrics/promapi"
+	"github.com/gabion-io/gabion/server/metrics/scrape"
 	"github.com/gabion-io/gabion/server/metrics/tier"
 	"github.com/gabion-io/gabion/server/store"
 )
@@ -29,9 +30,10 @@ type metrics struct {
 	settings Settings
 	own      labels.Labels // of the gateway's metrics
 
-	store  *tier.Store
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the roll-ups have ended
+	store   *tier.Store
+	scraper *scrape.Scraper
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the roll-ups have ended
 }
 
 func newMetrics(env store.Env, settings Settings) *metrics {
@@ -54,10 +56,21 @@ func (m *metrics) Open(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if m.scraper, err = scrape.Open(scrape.Options{Store: m.store, Logger: m.env.Log}, jobs(s.Scrape)); err != nil {
+		return errors.Join(err, m.store.Close())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel, m.done = cancel, make(chan struct{})
 	go func() { defer close(m.done); m.store.Run(ctx) }()
 	return nil
+}
+
+// jobs are the targets as the scraper wants them.
+func jobs(groups []Scrape) (all []scrape.Job) {
+	for _, g := range groups {
+		all = append(all, scrape.Job{Name: g.Job, Targets: g.Targets, Interval: g.Interval})
+	}
+	return all
 }
 
 // Handle implements [store.Part].
@@ -105,6 +118,7 @@ func (m *metrics) take(ctx context.Context, item []byte) error {
 // Close implements [store.Part].
 func (m *metrics) Close(ctx context.Context) error {
 	m.cancel()
+	m.scraper.Close()
 	select {
 	case <-m.done:
 	case <-ctx.Done():

@@ -150,3 +150,20 @@ func TestSettings(t *testing.T) {
 		t.Errorf("without settings: %v", err)
 	}
 }
+
+func TestScrape(t *testing.T) {
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "orders_total 7") }))
+	t.Cleanup(target.Close)
+	address := strings.TrimPrefix(target.URL, "http://")
+	b := setup(t, memory.Settings{Metrics: memory.Metrics{Scrape: []memory.Scrape{{Job: "shop", Targets: []string{address}, Interval: 100 * time.Millisecond}}}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	want := fmt.Sprintf(`"metric":{"__name__":"orders_total","instance":"%s","job":"shop"}`, address)
+	for tick := time.NewTicker(20 * time.Millisecond); !strings.Contains(b.ask("orders_total"), want); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal(b.ask("orders_total"), b.ask("up"))
+		}
+	}
+}
