@@ -29,11 +29,8 @@ func (g *gates) measure(ctx context.Context, put put) {
 		put("gabion_ingest_limited_bytes_total", float64(c.Bytes), c.Service, c.Reason.String())
 	}
 	for _, w := range g.ways {
-		s, open := w.status(), 0.0
-		if s.Open {
-			open = 1
-		}
-		put("gabion_ingest_way_open", open, w.name)
+		s := w.status()
+		put("gabion_ingest_way_open", flag(s.Open), w.name)
 		put("gabion_ingest_way_failures_total", float64(s.Failures), w.name)
 	}
 	if g.settings.SyslogUDP != "" || g.settings.SyslogTCP != "" {

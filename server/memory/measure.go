@@ -11,6 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/gabion-io/gabion/server/metrics/promapi"
 )
 
 // JobStore is the label job of the store's own metrics.
@@ -118,20 +121,42 @@ func (m *measures) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), measureEvery/2)
 	defer cancel()
 	for _, part := range m.of {
-		part.measure(ctx, func(name string, value float64, labels ...string) {
+		part.measure(ctx, func(name string, value float64, values ...string) {
 			f, kind := m.known[name], prometheus.GaugeValue
 			if f.kind == "counter" {
 				kind = prometheus.CounterValue
 			}
-			for i, l := range labels { // one bad byte would cost all series
-				labels[i] = strings.ToValidUTF8(l, "\uFFFD")
+			for i, v := range values { // one bad byte would cost all series
+				values[i] = strings.ToValidUTF8(v, "\uFFFD")
 			}
 			desc := prometheus.NewDesc(name, f.help, f.labels, nil)
-			metric, err := prometheus.NewConstMetric(desc, kind, value, labels...)
+			metric, err := prometheus.NewConstMetric(desc, kind, value, values...)
 			if err != nil {
 				metric = prometheus.NewInvalidMetric(desc, err)
 			}
 			out <- metric
 		})
 	}
+}
+
+// takeOwn keeps the store's own metrics.
+func (m *metrics) takeOwn(ctx context.Context, text []byte) error {
+	own := labels.NewBuilder(m.own).Set("job", JobStore).Labels()
+	samples, about, err := promapi.Read(text, time.Now(), own)
+	if err != nil {
+		return err
+	}
+	for metric, a := range about {
+		m.store.Describe(metric, a)
+	}
+	_, err = m.store.Append(ctx, JobStore, samples)
+	return err
+}
+
+// flag is 1 for true.
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
 }

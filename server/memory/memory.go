@@ -78,7 +78,8 @@ func Parts(env store.Env) ([]store.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []store.Part{newMetrics(env, settings)}, nil
+	metrics := newMetrics(env, settings)
+	return []store.Part{metrics, newMeasures(env.Log, metrics.takeOwn, metrics)}, nil
 }
 
 // read reads the settings. A member that is not known is an error: both sides are the same program.
