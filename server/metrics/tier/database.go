@@ -27,6 +27,7 @@ type database struct {
 	room   *room
 	ledger *ledger
 	recall recall
+	taken  func([]Sample) // may be nil
 }
 
 // shape is how a tier differs from the other.
@@ -112,6 +113,7 @@ func (d *database) append(ctx context.Context, producer string, open window, bat
 	var dropped Dropped
 	app := d.AppenderV2(ctx)
 	known := d.recall.begin(producer)
+	var refused []int
 	for i := range batch {
 		reason, culprit, err := d.one(app, &known, open, &batch[i])
 		switch {
@@ -119,6 +121,9 @@ func (d *database) append(ctx context.Context, producer string, open window, bat
 		case errors.Is(err, errRefused):
 			dropped.add(reason, &batch[i], err.Error())
 			d.ledger.add(producer, reason, culprit, 1)
+			if d.taken != nil {
+				refused = append(refused, i)
+			}
 		default:
 			return dropped, d.failed(errors.Join(err, app.Rollback()))
 		}
@@ -127,7 +132,24 @@ func (d *database) append(ctx context.Context, producer string, open window, bat
 		return dropped, d.failed(err)
 	}
 	d.recall.end(producer, &known)
+	if d.taken != nil {
+		d.taken(without(batch, refused))
+	}
 	return dropped, nil
+}
+
+// without is a batch without the samples of those indexes, which are in order.
+func without(batch []Sample, refused []int) []Sample {
+	if len(refused) == 0 {
+		return batch
+	}
+	kept := make([]Sample, 0, len(batch)-len(refused))
+	from := 0
+	for _, i := range refused {
+		kept = append(kept, batch[from:i]...)
+		from = i + 1
+	}
+	return append(kept, batch[from:]...)
 }
 
 // one appends a sample. An error that is errRefused concerns this sample alone.

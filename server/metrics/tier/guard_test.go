@@ -3,6 +3,7 @@ package tier
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -302,5 +303,41 @@ func TestLateMarker(t *testing.T) {
 	b.put(sample(start.Add(30*time.Second), stale, "__name__", "a"))
 	if found := b.ask("a", start.Add(31*time.Second)); len(found) > 0 {
 		t.Errorf("after its end there is %v", found)
+	}
+}
+
+func TestTaken(t *testing.T) {
+	var taken [][]Sample
+	b := setup(t, func(o *Options) { o.Taken = func(batch []Sample) { taken = append(taken, slices.Clone(batch)) } })
+	for _, c := range []struct{ batch, want string }{
+		{"abc", "abc"}, {"xabc", "abc"}, {"axxbx", "ab"}, {"xx", ""},
+	} {
+		var batch []Sample
+		b.now = b.now.Add(time.Second)
+		for _, name := range c.batch {
+			s := sample(b.now, 1, "__name__", string(name))
+			if name == 'x' {
+				s.At = 0
+			}
+			batch = append(batch, s)
+		}
+		taken = nil
+		if _, err := b.Append(t.Context(), "test", batch); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, batch := range taken {
+			for _, s := range batch {
+				got += s.Labels.Get("__name__")
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: taken %q, want %q", c.batch, got, c.want)
+		}
+	}
+	b.now = b.now.Add(2 * time.Hour) // roll-ups are not told
+	taken = nil
+	if p := b.RollUp(t.Context(), b.now); p.Err != nil || len(taken) > 0 {
+		t.Errorf("%v, %v", p.Err, taken)
 	}
 }

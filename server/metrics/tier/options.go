@@ -40,6 +40,10 @@ type Options struct {
 	Rules []Rule
 	Steps []time.Duration
 
+	// Taken is called with the samples that Append has written to raw, in the order in which they were written. It must not
+	// wait, and must not keep the slice. Default: nobody is told.
+	Taken func([]Sample)
+
 	// Now reads the wall clock. Default: time.Now. Monotonic reads the clock that never leaps. Default: gabion.Now.
 	Now       func() time.Time
 	Monotonic func() gabion.Instant

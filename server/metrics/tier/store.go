@@ -48,6 +48,7 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.raw.taken = o.Taken
 	s.long, err = openDatabase(filepath.Join(dir, "long"), shape{
 		name: "long", keep: o.Long, shortest: day, widest: 60 * day,
 		late:   o.Raw.For + day, // a roll-up that is made up for may be as old as raw
