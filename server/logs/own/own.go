@@ -6,6 +6,7 @@ package own
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,5 +80,6 @@ func describe(e *entry.Entry) {
 		e.Level = entry.Error
 	}
 	e.Message = strings.TrimSpace(method+" "+path+" "+status) + " in " + took + " ms" + problem
-	e.Attrs = append(e.Attrs, entry.Attr{Name: "kind", Value: Access})
+	// First, as that of spans is: who wants other lines only finds it at once.
+	e.Attrs = slices.Insert(e.Attrs, 0, entry.Attr{Name: "kind", Value: Access})
 }
