@@ -38,6 +38,8 @@ type Options struct {
 	// Store is how the process that keeps metrics and logs is started; its Settings, Output, Events and Log are filled in.
 	// Default: there is none, as with data: off.
 	Store *supervise.Config
+	// PageAfter is how long the store must stay away until someone is told. Default: that of supervise.PagerConfig.
+	PageAfter time.Duration
 }
 
 // App is a running gateway. Make it with [New], then Start, then Stop.

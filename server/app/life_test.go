@@ -20,9 +20,21 @@ import (
 
 	"github.com/gabion-io/gabion/server/app"
 	"github.com/gabion-io/gabion/server/config"
+	"github.com/gabion-io/gabion/server/memory"
+	"github.com/gabion-io/gabion/server/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the binary of the test also be the store process that it starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "store" {
+		if err := store.Run(context.Background(), store.Config{In: os.Stdin, Log: app.Logger(os.Stderr), Parts: memory.Parts}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // process is an App with its configuration file, in front of a backend.
 type process struct {

@@ -150,7 +150,7 @@ func (k *keeper) page(a *App, cfg *config.File) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	k.stopPage = stop
-	k.paging.Go(func() { k.child.Page(ctx, supervise.PagerConfig{URL: to.Read, Log: a.log}) })
+	k.paging.Go(func() { k.child.Page(ctx, supervise.PagerConfig{URL: to.Read, After: a.opt.PageAfter, Log: a.log}) })
 }
 
 // put gives an item to the store. It never blocks, and does nothing when there is no store.
