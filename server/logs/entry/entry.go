@@ -110,6 +110,11 @@ func (e *Entry) Attr(name string) (string, bool) {
 	return "", false
 }
 
+// IsSpan says whether the entry was made of a span of a trace and is no line of a log.
+func (e *Entry) IsSpan() bool {
+	return len(e.Attrs) > 0 && e.Attrs[0].Name == "kind" && e.Attrs[0].Value == "span"
+}
+
 // Trim cuts what is longer than the bounds, and says what it cut; "" when nothing was.
 func (e *Entry) Trim() string {
 	var cut []string

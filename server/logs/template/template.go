@@ -133,7 +133,7 @@ type counted struct {
 }
 
 // Observe counts lines that came at a time, and returns the errors among them that are new. It keeps nothing of the lines
-// but copies. Lines that were made of spans are not counted.
+// but copies. Lines that were made of spans are not counted, and those of the access log have no templates.
 func (m *Miner) Observe(now time.Time, lines []entry.Entry) (events []Event) {
 	at := now.UnixNano()
 	m.mu.Lock()
@@ -141,7 +141,7 @@ func (m *Miner) Observe(now time.Time, lines []entry.Entry) (events []Event) {
 	var s *service
 	for i := range lines {
 		e := &lines[i]
-		if len(e.Attrs) > 0 && e.Attrs[0].Name == "kind" && e.Attrs[0].Value == "span" {
+		if e.IsSpan() {
 			continue
 		}
 		if s == nil || s.name != e.Service {
@@ -149,7 +149,7 @@ func (m *Miner) Observe(now time.Time, lines []entry.Entry) (events []Event) {
 			s.since, s.last = min(s.since, at), at // the clock may have been wrong
 		}
 		s.lines[min(e.Level, entry.Fatal)]++
-		if e.Level < m.options.Level {
+		if e.Level < m.options.Level || isAccess(e) {
 			continue
 		}
 		c := m.count(s, e, at)
@@ -158,6 +158,11 @@ func (m *Miner) Observe(now time.Time, lines []entry.Entry) (events []Event) {
 		}
 	}
 	return events
+}
+
+// isAccess says whether a line is one of the gateway's access log, which has no message to speak of.
+func isAccess(e *entry.Entry) bool {
+	return len(e.Attrs) > 0 && e.Attrs[0].Name == "kind" && e.Attrs[0].Value == "access"
 }
 
 // service finds a service, or makes it. The lock is held.

@@ -190,6 +190,9 @@ func TestMetrics(t *testing.T) {
 	span := line("shop", entry.Error, "GET /")
 	span.Attrs = []entry.Attr{{Name: "kind", Value: "span"}}
 	see(m, noon, span)
+	access := line("cart", entry.Error, "GET / 500")
+	access.Attrs = []entry.Attr{{Name: "kind", Value: "access"}}
+	see(m, noon, access)
 	var got []string
 	m.Measure(func(name string, value float64, labels ...string) {
 		if i := slices.Index(labels, "id"); i >= 0 {
@@ -202,7 +205,7 @@ func TestMetrics(t *testing.T) {
 	})
 	slices.Sort(got)
 	want := []string{
-		"lines_total[service cart level warn] 1", "lines_total[service shop level error] 1", "lines_total[service shop level info] 10",
+		"lines_total[service cart level error] 1", "lines_total[service cart level warn] 1", "lines_total[service shop level error] 1", "lines_total[service shop level info] 10",
 		"lines_total[service shop level unknown] 1", "lines_total[service shop level warn] 10",
 		"template_lines_total[service cart level warn template once] 1", "template_lines_total[service shop level warn template slow <*>] 10",
 	}
