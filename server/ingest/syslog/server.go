@@ -54,10 +54,13 @@ func (s *Server) Counts() Counts {
 	return Counts{Taken: s.taken.Load(), Malformed: s.malformed.Load(), Cut: s.cut.Load(), Dropped: s.dropped.Load(), Refused: s.refused.Load()}
 }
 
-const (
-	maxBatch = 512     // messages that are given to the sink at once
-	rollup   = 4 << 10 // bytes of a buffer of a connection
+// The bounds of what waits for the sink: of all datagrams, and of each connection.
+var (
+	datagrams = bounds{lines: 8192, bytes: 8 << 20}
+	stream    = bounds{lines: 1024, bytes: 256 << 10}
 )
+
+const rollup = 4 << 10 // bytes of a buffer of a connection
 
 func (s *Server) maxLine() int {
 	if s.MaxLine > 0 {
@@ -66,83 +69,55 @@ func (s *Server) maxLine() int {
 	return 64 << 10
 }
 
-// batch is messages of a sender on their way to the sink.
-type batch struct {
-	server   *Server
-	producer string
-	lines    []entry.Entry
-}
-
-// add reads a message.
-func (b *batch) add(text string) {
-	zone := b.server.Zone
+// read reads a message of a sender, who stands for its instance when it names none.
+func (s *Server) read(text, from string) (e entry.Entry, ok bool) {
+	zone := s.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
 	e, err := Parse(text, time.Now().In(zone))
 	if err != nil {
-		b.server.malformed.Add(1)
-		return
+		s.malformed.Add(1)
+		return e, false
 	}
-	b.lines = append(b.lines, e)
+	if e.Instance == "" {
+		e.Instance = from
+	}
+	return e, true
 }
 
-// flush gives all to the sink. Each batch is a slice of its own: the sink keeps it.
-func (b *batch) flush(ctx context.Context) {
-	if len(b.lines) == 0 {
-		return
+// host is the address of a sender without its port.
+func host(a net.Addr) string {
+	h, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
 	}
-	lines := b.lines
-	b.lines = nil
-	some, err := ingest.Partial(b.server.Sink.Append(ctx, b.producer, lines))
-	lost := 0
-	switch {
-	case err != nil:
-		lost = len(lines)
-	case some != nil:
-		lost = len(some.Dropped)
-	}
-	b.server.dropped.Add(uint64(lost))
-	b.server.taken.Add(uint64(len(lines) - lost))
+	return h
 }
 
-// ServeUDP takes messages, one a datagram, until the context ends. It closes conn.
+// ServeUDP takes messages, one a datagram, until the context ends. It closes conn. What comes while too much waits for the
+// sink is dropped.
 func (s *Server) ServeUDP(ctx context.Context, conn net.PacketConn) error {
 	end := func() { _ = conn.Close() } // nothing was written that could be lost
 	defer end()
 	defer context.AfterFunc(ctx, end)()
+	q := s.newQueue("syslog over UDP", datagrams)
+	defer q.end()
 	buffer := make([]byte, 64<<10)
-	b := batch{server: s}
 	for {
-		// What waits in the socket is taken together; when nothing waits, what there is goes to the sink.
-		wait := time.Time{}
-		if len(b.lines) > 0 {
-			wait = time.Now().Add(time.Millisecond)
-		}
-		if err := conn.SetReadDeadline(wait); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("syslog over UDP: %w", err)
-		}
 		n, from, err := conn.ReadFrom(buffer)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			b.flush(context.WithoutCancel(ctx))
-			if ctx.Err() != nil {
-				return nil
-			}
-			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-				continue
-			}
 			return fmt.Errorf("syslog over UDP: %w", err)
 		}
 		if n > s.maxLine() {
 			n = s.maxLine()
 			s.cut.Add(1)
 		}
-		if producer := "syslog " + from.String(); producer != b.producer {
-			b.flush(ctx)
-			b.producer = producer
-		}
-		if b.add(string(buffer[:n])); len(b.lines) == maxBatch {
-			b.flush(ctx)
+		if e, ok := s.read(string(buffer[:n]), host(from)); ok && !q.put(e, false) {
+			s.dropped.Add(1)
 		}
 	}
 }
@@ -206,8 +181,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		idle = 10 * time.Minute
 	}
 	f := framer{in: bufio.NewReaderSize(conn, rollup), max: s.maxLine()}
-	b := batch{server: s, producer: "syslog " + conn.RemoteAddr().String()}
-	defer func() { b.flush(context.WithoutCancel(ctx)) }()
+	from := host(conn.RemoteAddr())
+	q := s.newQueue("syslog "+from, stream)
+	defer q.end()
 	for {
 		if err := conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
 			return
@@ -217,16 +193,15 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 			s.cut.Add(1)
 		}
 		if text != "" {
-			b.add(text)
+			if e, ok := s.read(text, from); ok {
+				q.put(e, true)
+			}
 		}
 		if err != nil {
 			if errors.Is(err, errFrame) {
 				s.refused.Add(1)
 			}
 			return
-		}
-		if len(b.lines) == maxBatch || f.in.Buffered() == 0 {
-			b.flush(ctx)
 		}
 	}
 }

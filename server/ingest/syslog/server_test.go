@@ -114,7 +114,9 @@ func TestUDP(t *testing.T) {
 	if e := sink.next(t); e.Service != "app" || e.Message != "one" {
 		t.Errorf("%+v", e)
 	}
-	sink.next(t)
+	if e := sink.next(t); e.Instance != "127.0.0.1" { // the sender, since it does not say
+		t.Errorf("%+v", e)
+	}
 	if e := sink.next(t); len(e.Message) != 26 {
 		t.Errorf("%+v", e)
 	}
