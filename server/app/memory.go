@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -160,15 +161,25 @@ func (a *App) put(kind string, item []byte) {
 	}
 }
 
-// keepMetrics gives the gateway's own metrics to the store, for the last time when the process ends.
+// keepMetrics gives the gateway's own metrics to the store, for the first time when it is up and for the last time when
+// the process ends.
 func (a *App) keepMetrics() {
-	feed := a.keeper.Load().metrics
+	k := a.keeper.Load()
+	soon, cancel := context.WithTimeout(a.ctx, metricsEvery)
+	_ = k.child.WaitUp(soon) // when it is not, the metrics wait
+	cancel()
 	tick := time.NewTicker(metricsEvery)
 	defer tick.Stop()
+	losses := []*loss{{feed: "metrics"}, {feed: "lines"}}
 	for last := false; ; {
-		err := a.metrics.Texts(time.Now(), func(text []byte) { feed.Put(memory.KindMetrics, text) })
+		err := a.metrics.Texts(time.Now(), func(text []byte) { k.metrics.Put(memory.KindMetrics, text) })
 		if err != nil {
 			a.log.Warn("not all metrics can be kept", "error", err)
+		}
+		for i, f := range []*supervise.Feed{k.metrics, k.lines} {
+			if e, changed := losses[i].look(f.Counts()); changed {
+				a.events.Add(e)
+			}
 		}
 		if last {
 			return
@@ -179,6 +190,28 @@ func (a *App) keepMetrics() {
 			last = true
 		}
 	}
+}
+
+// loss tells when items of a feed begin to be lost, and when that is over.
+type loss struct {
+	feed  string
+	seen  uint64 // how many were lost when it last looked
+	began uint64 // how many when it began; seen when none are being lost
+}
+
+// look compares with the last time.
+func (l *loss) look(c supervise.FeedCounts) (e event.Event, changed bool) {
+	lost := c.Dropped + c.Refused
+	losing, goesOn := l.began != l.seen, lost != l.seen
+	e = event.Event{Kind: event.KindStore, Key: l.feed, From: "complete", To: "losing", Reason: "the store does not take what there is fast enough, or not at all"}
+	if losing {
+		e.From, e.To, e.Reason = "losing", "complete", fmt.Sprintf("%d items were lost", l.seen-l.began)
+	}
+	if !losing || !goesOn {
+		l.began = l.seen
+	}
+	l.seen = lost
+	return e, losing != goesOn
 }
 
 // closeStore gives the store what is left and ends it, after everything that has something for it.

@@ -24,7 +24,7 @@ const (
 	KindFault     Kind = "fault"     // a fault was injected; or ended
 	KindReload    Kind = "reload"    // a configuration was loaded, or refused with Reason
 	KindLifecycle Kind = "lifecycle" // started, draining, stopped
-	KindStore     Kind = "store"     // the store process: To is starting, up, down, restarting or stopped, with Reason; with Key "disk", ok, low or full
+	KindStore     Kind = "store"     // the store process: To is starting, up, down, restarting or stopped, with Reason; with Key "disk", ok, low or full; with Key "metrics" or "lines", losing (items are lost) or complete
 )
 
 // Event is one thing that happened. Only what applies is set.
