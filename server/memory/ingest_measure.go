@@ -25,13 +25,13 @@ func (g *gates) families() []family {
 // measure implements measured.
 func (g *gates) measure(ctx context.Context, put put) {
 	for _, c := range g.guard.Counts() {
-		put("gabion_ingest_limited_lines_total", float64(c.Lines), c.Service, c.Reason.String())
-		put("gabion_ingest_limited_bytes_total", float64(c.Bytes), c.Service, c.Reason.String())
+		put("gabion_ingest_limited_lines_total", float64(c.Lines), "service", c.Service, "reason", c.Reason.String())
+		put("gabion_ingest_limited_bytes_total", float64(c.Bytes), "service", c.Service, "reason", c.Reason.String())
 	}
 	for _, w := range g.ways {
 		s := w.status()
-		put("gabion_ingest_way_open", flag(s.Open), w.name)
-		put("gabion_ingest_way_failures_total", float64(s.Failures), w.name)
+		put("gabion_ingest_way_open", flag(s.Open), "way", w.name)
+		put("gabion_ingest_way_failures_total", float64(s.Failures), "way", w.name)
 	}
 	if g.settings.SyslogUDP != "" || g.settings.SyslogTCP != "" {
 		g.measureSyslog(put)
@@ -44,10 +44,10 @@ func (g *gates) measure(ctx context.Context, put put) {
 func (g *gates) measureSyslog(put put) {
 	c := g.syslog.Counts()
 	const messages = "gabion_ingest_syslog_messages_total"
-	put(messages, float64(c.Taken), "taken")
-	put(messages, float64(c.Malformed), "malformed")
-	put(messages, float64(c.Dropped), "dropped")
-	put(messages, float64(c.Cut), "cut")
+	put(messages, float64(c.Taken), "result", "taken")
+	put(messages, float64(c.Malformed), "result", "malformed")
+	put(messages, float64(c.Dropped), "result", "dropped")
+	put(messages, float64(c.Cut), "result", "cut")
 	put("gabion_ingest_syslog_refused_connections_total", float64(c.Refused))
 }
 
@@ -57,11 +57,11 @@ func (g *gates) measureFiles(ctx context.Context, put put) {
 	if !ok {
 		return
 	}
-	put("gabion_ingest_files", float64(c.Files), "followed")
-	put("gabion_ingest_files", float64(c.Excess), "excess")
-	put("gabion_ingest_files_lines_total", float64(c.Lines), "taken")
-	put("gabion_ingest_files_lines_total", float64(c.Dropped), "dropped")
-	put("gabion_ingest_files_lines_total", float64(c.Cut), "cut")
+	put("gabion_ingest_files", float64(c.Files), "state", "followed")
+	put("gabion_ingest_files", float64(c.Excess), "state", "excess")
+	put("gabion_ingest_files_lines_total", float64(c.Lines), "result", "taken")
+	put("gabion_ingest_files_lines_total", float64(c.Dropped), "result", "dropped")
+	put("gabion_ingest_files_lines_total", float64(c.Cut), "result", "cut")
 	put("gabion_ingest_files_rotations_total", float64(c.Rotations))
 	put("gabion_ingest_files_failures_total", float64(c.Failures))
 }

@@ -3,8 +3,11 @@ package memory
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +32,8 @@ type family struct {
 	help       string
 }
 
-// put gives the value of a series. The labels are the values of those of its family.
-type put func(name string, value float64, labels ...string)
+// put gives the value of a series. The labels are those of its family, in their order: a name and a value each.
+type put = func(name string, value float64, labels ...string)
 
 // measured is a part that has metrics of its own.
 type measured interface {
@@ -100,17 +103,14 @@ func (m *measures) run(ctx context.Context) {
 
 // once takes all metrics and keeps them.
 func (m *measures) once(ctx context.Context) error {
-	all, err := m.registry.Gather()
-	if err != nil {
-		return err
-	}
+	all, wrong := m.registry.Gather() // the others are right
 	var text bytes.Buffer
 	for _, f := range all {
 		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
 			return err
 		}
 	}
-	return m.take(ctx, text.Bytes())
+	return errors.Join(wrong, m.take(ctx, text.Bytes()))
 }
 
 // Describe implements [prometheus.Collector]. What there will be is not said before.
@@ -121,22 +121,30 @@ func (m *measures) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), measureEvery/2)
 	defer cancel()
 	for _, part := range m.of {
-		part.measure(ctx, func(name string, value float64, values ...string) {
-			f, kind := m.known[name], prometheus.GaugeValue
-			if f.kind == "counter" {
-				kind = prometheus.CounterValue
-			}
-			for i, v := range values { // one bad byte would cost all series
-				values[i] = strings.ToValidUTF8(v, "\uFFFD")
-			}
-			desc := prometheus.NewDesc(name, f.help, f.labels, nil)
-			metric, err := prometheus.NewConstMetric(desc, kind, value, values...)
+		part.measure(ctx, func(name string, value float64, labels ...string) {
+			metric, err := m.metric(name, value, labels)
 			if err != nil {
-				metric = prometheus.NewInvalidMetric(desc, err)
+				metric = prometheus.NewInvalidMetric(prometheus.NewDesc(name, "", nil, nil), err)
 			}
 			out <- metric
 		})
 	}
+}
+
+// metric makes a metric of a family that is known.
+func (m *measures) metric(name string, value float64, labels []string) (prometheus.Metric, error) {
+	f, kind := m.known[name], prometheus.GaugeValue
+	if f.kind == "counter" {
+		kind = prometheus.CounterValue
+	}
+	var names, values []string
+	for pair := range slices.Chunk(labels, 2) {
+		names, values = append(names, pair[0]), append(values, strings.ToValidUTF8(pair[len(pair)-1], "\uFFFD")) // one bad byte would cost all series
+	}
+	if f.name == "" || !slices.Equal(names, f.labels) {
+		return nil, fmt.Errorf("%s%q is of no family", name, names)
+	}
+	return prometheus.NewConstMetric(prometheus.NewDesc(name, f.help, f.labels, nil), kind, value, values...)
 }
 
 // takeOwn keeps the store's own metrics.

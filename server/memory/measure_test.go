@@ -90,12 +90,15 @@ type odd struct{}
 
 func (odd) families() []family { return []family{{"odd", "gauge", []string{"a"}, "Odd."}} }
 
-func (odd) measure(_ context.Context, put put) { put("odd", 1, "\xff\n\"") }
+func (odd) measure(_ context.Context, put put) { put("odd", 1, "a", "\xff\n\"") }
 
-// wrong gives a metric that it did not name.
-type wrong struct{ odd }
+// wrong gives a metric that it did not name, or another label.
+type wrong struct {
+	odd
+	name, label string
+}
 
-func (wrong) measure(_ context.Context, put put) { put("other", 1, "x") }
+func (w wrong) measure(_ context.Context, put put) { put(w.name, 1, w.label, "x") }
 
 func TestMeasuresThatAreOdd(t *testing.T) {
 	var p page
@@ -105,9 +108,11 @@ func TestMeasuresThatAreOdd(t *testing.T) {
 	}
 	p.want(t, "odd{a=\"\uFFFD\\n\\\"\"} 1")
 
-	failing := newMeasures(slog.New(slog.DiscardHandler), func(context.Context, []byte) error { return errors.New("disk full") }, wrong{})
-	if err := failing.once(t.Context()); err == nil || strings.Contains(err.Error(), "disk full") {
-		t.Errorf("a metric that is not named: %v", err)
+	for _, w := range []wrong{{name: "other", label: "a"}, {name: "odd", label: "b"}} {
+		err := newMeasures(slog.New(slog.DiscardHandler), p.take, w).once(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "of no family") {
+			t.Errorf("%+v: %v", w, err)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ func (m *metrics) families() []family {
 		{"gabion_metrics_dropped_samples_total", "counter", []string{"producer", "reason", "culprit"}, "Samples that the guards refused, and why; culprit is the service or the metric with too many series, or the metric with bad labels. The largest counts are shown."},
 		{"gabion_metrics_rollup_behind_seconds", "gauge", nil, "How much older than it should be the step is that is rolled up next."},
 		{"gabion_metrics_rollup_failed", "gauge", nil, "How many rules of the last roll-up could not be evaluated."},
-		{"gabion_metrics_scrape_targets", "gauge", []string{"job", "health"}, "Targets whose metrics are fetched: health is up, down or unknown."},
+		{"gabion_metrics_scrape_targets", "gauge", []string{"scrape_job", "health"}, "Targets whose metrics are fetched: health is up, down or unknown."},
 	}
 }
 
@@ -29,16 +29,16 @@ func (m *metrics) measure(_ context.Context, put put) {
 		if s.Full != nil {
 			full = 1
 		}
-		put("gabion_metrics_tier_series", float64(s.Series), s.Name)
-		put("gabion_metrics_tier_bytes", float64(s.Bytes), s.Name)
-		put("gabion_metrics_tier_full", full, s.Name)
+		put("gabion_metrics_tier_series", float64(s.Series), "tier", s.Name)
+		put("gabion_metrics_tier_bytes", float64(s.Bytes), "tier", s.Name)
+		put("gabion_metrics_tier_full", full, "tier", s.Name)
 		if !s.Oldest.IsZero() {
-			put("gabion_metrics_tier_oldest_timestamp_seconds", float64(s.Oldest.UnixMilli())/float64(time.Second/time.Millisecond), s.Name)
+			put("gabion_metrics_tier_oldest_timestamp_seconds", float64(s.Oldest.UnixMilli())/float64(time.Second/time.Millisecond), "tier", s.Name)
 		}
 	}
 	drops := m.store.Drops()
 	for _, d := range drops[:min(len(drops), shownDrops)] {
-		put("gabion_metrics_dropped_samples_total", float64(d.Samples), d.Producer, d.Reason.String(), d.Culprit)
+		put("gabion_metrics_dropped_samples_total", float64(d.Samples), "producer", d.Producer, "reason", d.Reason.String(), "culprit", d.Culprit)
 	}
 	rolled := m.store.RolledUp()
 	put("gabion_metrics_rollup_behind_seconds", rolled.Behind.Seconds())
@@ -49,6 +49,6 @@ func (m *metrics) measure(_ context.Context, put put) {
 		targets[group{t.Job, t.Health}]++
 	}
 	for g, n := range targets {
-		put("gabion_metrics_scrape_targets", float64(n), g.job, g.health)
+		put("gabion_metrics_scrape_targets", float64(n), "scrape_job", g.job, "health", g.health)
 	}
 }
