@@ -161,6 +161,14 @@ func (m *mask) sign(c byte) {
 			m.vary()
 			return
 		}
+	case ':':
+		if m.peek(1) == ':' && !isWord(m.peek(-1)) {
+			if n := colons(m.text[m.at:]); n > 0 {
+				m.at += n
+				m.vary()
+				return
+			}
+		}
 	case '-', '+', '.': // of a number
 		if class[m.peek(1)]&digit != 0 && !isWord(m.peek(-1)) && m.peek(-1) != '>' {
 			m.at++
@@ -173,12 +181,18 @@ func (m *mask) sign(c byte) {
 
 // word handles a word. It varies when it has a digit, unless it is a term.
 func (m *mask) word() {
-	from, all, none := m.at, uint8(0xff), uint8(0)
+	from, all, some := m.at, uint8(0xff), uint8(0)
 	i := from
-	for ; i < len(m.text) && isWord(m.text[i]); i++ {
+	for ; i < len(m.text); i++ {
 		k := class[m.text[i]]
+		if k&word == 0 {
+			if m.text[i] == '-' && m.text[i-1] == '_' && i+1 < len(m.text) && class[m.text[i+1]]&digit != 0 {
+				continue // blk_-17
+			}
+			break
+		}
 		all &= k
-		none |= k
+		some |= k
 	}
 	w := m.text[from:i]
 	next := byte(0)
@@ -195,7 +209,7 @@ func (m *mask) word() {
 		}
 		fallthrough
 	default:
-		if !varies(w, none&digit != 0, from > 0 && m.text[from-1] == '-') {
+		if !varies(w, some&digit != 0, from > 0 && m.text[from-1] == '-') {
 			m.out = append(m.out, w...)
 			m.at = i
 			return
