@@ -122,7 +122,7 @@ func TestTheGatewaysMetricsAreTaken(t *testing.T) {
 
 // seconds is a time as Prometheus writes it.
 func seconds(milliseconds int64) string {
-	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%d.%03d", milliseconds/1000, milliseconds%1000), "0"), ".")
+	return strings.TrimSuffix(fmt.Sprintf("%d.%03d", milliseconds/1000, milliseconds%1000), ".000")
 }
 
 func TestMetricsOfOthers(t *testing.T) {
