@@ -23,7 +23,7 @@ type gates struct {
 	env      store.Env
 	settings Ingest
 	sink     ingest.Sink
-	samples  func() otlp.Metrics // where metrics go, once that is open
+	samples  func() otlp.Metrics // where metrics go, once that is open; nil: nowhere
 
 	guard  *ingest.Guard
 	intake ingest.Intake
@@ -35,8 +35,8 @@ type gates struct {
 	open   sync.WaitGroup // the ways
 }
 
-func newGates(env store.Env, settings Ingest, sink ingest.Sink, samples func() otlp.Metrics) *gates {
-	return &gates{env: env, settings: settings, sink: sink, samples: samples}
+func newGates(env store.Env, settings Ingest, sink ingest.Sink) *gates {
+	return &gates{env: env, settings: settings, sink: sink}
 }
 
 // Name implements [store.Part].
@@ -48,7 +48,10 @@ func (g *gates) Open(context.Context) (err error) {
 	if g.guard, err = ingest.NewGuard(g.sink, ingest.Limits{}); err != nil {
 		return err
 	}
-	g.otlp.Sink, g.otlp.Metrics, g.otlp.Intake, g.otlp.Producer = g.guard, g.samples(), &g.intake, producer
+	g.otlp.Sink, g.otlp.Intake, g.otlp.Producer = g.guard, &g.intake, producer
+	if g.samples != nil {
+		g.otlp.Metrics = g.samples()
+	}
 	g.syslog.Sink = g.guard
 	s := g.settings
 	g.add("otlp_grpc", s.OTLP, g.serveGRPC)
@@ -76,7 +79,9 @@ func (g *gates) add(name, address string, serve func(context.Context, *way) erro
 func (g *gates) Handle(mux *http.ServeMux) {
 	mux.HandleFunc("/v1/logs", g.otlp.ServeLogs)
 	mux.HandleFunc("/v1/traces", g.otlp.ServeTraces)
-	mux.HandleFunc("/v1/metrics", g.otlp.ServeMetrics)
+	if g.otlp.Metrics != nil {
+		mux.HandleFunc("/v1/metrics", g.otlp.ServeMetrics)
+	}
 	mux.Handle("/loki/api/v1/push", from(&lokipush.Handler{Sink: g.guard, Intake: &g.intake}))
 	mux.Handle("/api/v1/logs", from(&jsonlines.Handler{Sink: g.guard, Intake: &g.intake}))
 	mux.Handle("/elasticsearch/", from(http.StripPrefix("/elasticsearch", &bulk.Handler{Sink: g.guard, Intake: &g.intake})))

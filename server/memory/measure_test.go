@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/ingest"
-	"github.com/gabion-io/gabion/server/ingest/otlp"
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/store"
 )
@@ -43,7 +42,7 @@ func TestMeasuresOfTheWaysIn(t *testing.T) {
 	dir := t.TempDir()
 	g := newGates(store.Env{Settings: store.Settings{Dir: dir}, Log: slog.New(slog.DiscardHandler)}, Ingest{
 		SyslogTCP: "127.0.0.1:0", OTLP: "127.0.0.1:no-such-port", Files: []string{filepath.Join(dir, "*.log")},
-	}, nowhere{}, func() otlp.Metrics { return nil })
+	}, nowhere{})
 	if err := g.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

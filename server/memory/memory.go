@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/gabion-io/gabion/server/store"
@@ -24,6 +25,8 @@ type Settings struct {
 	Logs Logs `json:"logs"`
 	// Ingest are the ways in that have listeners or files of their own.
 	Ingest Ingest `json:"ingest"`
+	// Forward is where what comes in is sent on to.
+	Forward Forward `json:"forward"`
 }
 
 // Metrics says how metrics are kept, and which are fetched.
@@ -72,14 +75,37 @@ type Ingest struct {
 	Files []string `json:"files,omitempty"`
 }
 
+// Forward is where what comes in is sent on to.
+type Forward struct {
+	// Logs get lines, Traces get spans by OTLP.
+	Logs   []Receiver `json:"logs,omitempty"`
+	Traces []Receiver `json:"traces,omitempty"`
+}
+
+// Receiver is another system.
+type Receiver struct {
+	// Name tells it from others, in metrics and messages. Default: the host of URL.
+	Name string `json:"name,omitempty"`
+	// URL is its address. When it has no path, that of the protocol is added.
+	URL string `json:"url"`
+	// Protocol is how lines are sent: otlp or loki. Spans are sent by OTLP.
+	Protocol string `json:"protocol,omitempty"`
+	// Where says which lines are sent, as package logs/where reads it. Default: all.
+	Where string `json:"where,omitempty"`
+	// Header is sent with every request. It may hold secrets.
+	Header http.Header `json:"header,omitempty"`
+	// Plain leaves bodies as they are, instead of packing them.
+	Plain bool `json:"plain,omitempty"`
+}
+
 // Parts makes the parts, in the order in which they are opened. It is the store.Config.Parts of the child.
 func Parts(env store.Env) ([]store.Part, error) {
 	settings, err := read(env.Parts)
 	if err != nil {
 		return nil, err
 	}
-	metrics := newMetrics(env, settings)
-	return []store.Part{metrics, newMeasures(env.Log, metrics.takeOwn, metrics)}, nil
+	metrics, outward := newMetrics(env, settings), newOutward(env, settings.Forward)
+	return []store.Part{outward, metrics, newMeasures(env.Log, metrics.takeOwn, outward, metrics)}, nil
 }
 
 // read reads the settings. A member that is not known is an error: both sides are the same program.
