@@ -115,6 +115,21 @@ func TestHandlersThatWereMadeOfOne(t *testing.T) {
 	}
 }
 
+func TestGroupsThatWereMadeOfOne(t *testing.T) {
+	g := &gabion{}
+	h := start(t, g, logs.Config{})
+	base := slog.New(h).WithGroup("a").WithGroup("b").WithGroup("c")
+	x, y := base.WithGroup("x"), base.WithGroup("y")
+	x.Info("m", "k", 1)
+	y.Info("m", "k", 2)
+	stop(t, h)
+	for i, want := range []string{`"a":{"b":{"c":{"x":{"k":1}}}}`, `"a":{"b":{"c":{"y":{"k":2}}}}`} {
+		if !strings.Contains(g.lines[i], want) {
+			t.Errorf("%s, want %s", g.lines[i], want)
+		}
+	}
+}
+
 func TestTheNextHandler(t *testing.T) {
 	var text bytes.Buffer
 	g, level := &gabion{}, new(slog.LevelVar)

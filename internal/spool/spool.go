@@ -167,7 +167,11 @@ func (s *Spool[T]) Close(ctx context.Context) error {
 	if lost == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d not sent: %w; last error: %w", lost, context.Cause(ctx), s.last)
+	err := fmt.Errorf("%d not sent: %w", lost, context.Cause(ctx))
+	if s.last != nil {
+		err = fmt.Errorf("%w; last error: %w", err, s.last)
+	}
+	return err
 }
 
 // dropOldest gives up the oldest item that is not being sent. There is one: what is being sent has a quarter of the memory
@@ -211,7 +215,7 @@ func (s *Spool[T]) await() bool {
 
 // drain sends all there is. It gives up only when the spool is closed.
 func (s *Spool[T]) drain() {
-	for tries := 0; s.take(); {
+	for tries := 0; s.life.Err() == nil && s.take(); {
 		ctx, cancel := context.WithTimeout(s.life, s.config.Timeout)
 		refused, err := s.config.Send(ctx, s.batch)
 		cancel()

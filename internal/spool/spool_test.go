@@ -172,6 +172,27 @@ func TestFailuresSlowDown(t *testing.T) {
 	})
 }
 
+// TestAfterASuccessWaitsAreShortAgain: as short as at first.
+func TestAfterASuccessWaitsAreShortAgain(t *testing.T) {
+	within(t, Config[string]{Batch: overhead + 1}, func(t *testing.T, b *bench) {
+		b.r.err = errDown
+		b.put("a", "b")
+		pass(time.Hour)
+		b.r.set(func() { b.r.err = nil })
+		for b.Counts().Sent == 0 {
+			pass(time.Millisecond)
+		}
+		b.r.set(func() { b.r.err = errDown })
+		b.put("c")
+		pass(2 * time.Second)
+		b.r.set(func() { b.r.err = nil })
+		pass(3 * time.Second) // two seconds of waits that double from 0.1 s
+		if c := b.Counts(); c.Sent != 3 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 func TestTheReceiverSaysWhenToComeAgain(t *testing.T) {
 	for after, want := range map[time.Duration]time.Duration{20 * time.Second: 20 * time.Second, 24 * time.Hour: 5 * time.Minute} {
 		within(t, Config[string]{Every: time.Nanosecond}, func(t *testing.T, b *bench) {

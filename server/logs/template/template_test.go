@@ -120,6 +120,10 @@ func TestAStormOfNewErrors(t *testing.T) {
 	if len(events) != 1 || events[0].Omitted != 97 {
 		t.Errorf("%+v", events)
 	}
+	events = see(m, noon.Add(time.Hour), line("shop", entry.Error, "yet another kind"))
+	if len(events) != 1 || events[0].Omitted != 0 {
+		t.Errorf("%+v", events)
+	}
 	if events := m.Observe(noon.Add(2*time.Hour), lines); events != nil {
 		t.Errorf("they are known: %+v", events)
 	}
@@ -149,6 +153,26 @@ func TestEvictionIsNoEvent(t *testing.T) {
 	}
 	if events := see(m, noon, first); events != nil {
 		t.Errorf("%+v", events)
+	}
+}
+
+func TestTheTemplateThatWasNotSeenForLongestGoes(t *testing.T) {
+	m := Open(Options{Templates: 2})
+	for _, message := range []string{"a", "b", "a", "c", "a"} {
+		see(m, noon, line("shop", entry.Warn, "%s", message))
+	}
+	if top := m.Top(10); len(top) != 2 || top[0].Template != "a" || top[0].Lines != 3 || top[1].Template != "c" {
+		t.Errorf("%+v", top)
+	}
+}
+
+// TestOthersHaveNoEvents: what is new to all of them together says nothing.
+func TestOthersHaveNoEvents(t *testing.T) {
+	m := Open(Options{Services: 1})
+	for i, at := range []time.Time{noon, noon, noon.Add(time.Minute), noon.Add(20 * time.Minute)} {
+		if events := see(m, at, line(fmt.Sprint("service", i), entry.Error, "kind %c", 'a'+rune(i))); events != nil {
+			t.Errorf("%+v", events)
+		}
 	}
 }
 
@@ -230,6 +254,15 @@ func TestARestartIsNoStorm(t *testing.T) {
 	}
 	if events := see(m, noon.Add(time.Second), line("shop", entry.Error, "disk 2 is melting")); len(events) != 1 {
 		t.Errorf("after a restart: %+v", events)
+	}
+	// What was not seen since is kept as long as what was.
+	m = Open(Options{Path: path, Forget: 18 * time.Hour})
+	see(m, noon, line("cart", entry.Info, "hello"))
+	if err := m.Save(noon.Add(12 * time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if m = Open(Options{Path: path}); m.services["shop"] == nil {
+		t.Error("shop is forgotten")
 	}
 	// The twin: without the file, the same is an event for a service that is known.
 	if events := see(warm(t, Options{}), noon.Add(time.Second), line("shop", entry.Error, "disk 2 is gone")); len(events) != 1 {

@@ -4,8 +4,24 @@ import (
 	"fmt"
 	"testing"
 
+	"go.opentelemetry.io/collector/pdata/plog"
+
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
+
+// TestSeverity: the first of the four numbers that a level has.
+func TestSeverity(t *testing.T) {
+	for level, want := range map[entry.Level]plog.SeverityNumber{
+		entry.Unknown: 0, entry.Trace: plog.SeverityNumberTrace, entry.Debug: plog.SeverityNumberDebug, entry.Info: plog.SeverityNumberInfo,
+		entry.Warn: plog.SeverityNumberWarn, entry.Error: plog.SeverityNumberError, entry.Fatal: plog.SeverityNumberFatal,
+	} {
+		r := plog.NewLogRecord()
+		record(r, &entry.Entry{Level: level})
+		if r.SeverityNumber() != want {
+			t.Errorf("%v is %v, want %v", level, r.SeverityNumber(), want)
+		}
+	}
+}
 
 func BenchmarkEncode(b *testing.B) {
 	lines := make([]entry.Entry, 1000)
