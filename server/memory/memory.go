@@ -36,6 +36,8 @@ type Metrics struct {
 	Long Keep `json:"long"`
 	// Scrape are the targets whose metrics are fetched.
 	Scrape []Scrape `json:"scrape,omitempty"`
+	// Forward are who gets all samples by remote-write.
+	Forward []Receiver `json:"forward,omitempty"`
 }
 
 // Keep is how long and how much is kept. What comes first counts.
@@ -86,7 +88,7 @@ type Forward struct {
 type Receiver struct {
 	// Name tells it from others, in metrics and messages. Default: the host of URL.
 	Name string `json:"name,omitempty"`
-	// URL is its address. When it has no path, that of the protocol is added.
+	// URL is its address. When it has no path, that of the protocol is added, but for metrics.
 	URL string `json:"url"`
 	// Protocol is how lines are sent: otlp or loki. Spans are sent by OTLP.
 	Protocol string `json:"protocol,omitempty"`
@@ -94,6 +96,8 @@ type Receiver struct {
 	Where string `json:"where,omitempty"`
 	// Header is sent with every request. It may hold secrets.
 	Header http.Header `json:"header,omitempty"`
+	// Labels are given to series that do not have them, when metrics are sent.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Plain leaves bodies as they are, instead of packing them.
 	Plain bool `json:"plain,omitempty"`
 }

@@ -34,6 +34,8 @@ type metrics struct {
 	scraper *scrape.Scraper
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the roll-ups have ended
+
+	receivers []receiver
 }
 
 func newMetrics(env store.Env, settings Settings) *metrics {
@@ -48,20 +50,23 @@ func newMetrics(env store.Env, settings Settings) *metrics {
 func (m *metrics) Name() string { return "metrics" }
 
 // Open implements [store.Part].
-func (m *metrics) Open(context.Context) (err error) {
+func (m *metrics) Open(ctx context.Context) (err error) {
 	s := m.settings.Metrics
 	m.store, err = tier.Open(filepath.Join(m.env.Dir, "metrics"), tier.Options{
 		Raw: tier.Keep(s.Raw), Long: tier.Keep(s.Long), Guard: m.env.Guard, Logger: m.env.Log,
+		Taken: m.sendOn,
 	})
 	if err != nil {
 		return err
 	}
+	m.openRemote() // before anything is stored
 	if m.scraper, err = scrape.Open(scrape.Options{Store: m.store, Logger: m.env.Log}, jobs(s.Scrape)); err != nil {
+		m.closeRemote(ctx)
 		return errors.Join(err, m.store.Close())
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	run, cancel := context.WithCancel(context.Background())
 	m.cancel, m.done = cancel, make(chan struct{})
-	go func() { defer close(m.done); m.store.Run(ctx) }()
+	go func() { defer close(m.done); m.store.Run(run) }()
 	return nil
 }
 
@@ -119,10 +124,13 @@ func (m *metrics) take(ctx context.Context, item []byte) error {
 func (m *metrics) Close(ctx context.Context) error {
 	m.cancel()
 	m.scraper.Close()
+	var late error
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), m.store.Close())
+		late = ctx.Err()
 	}
-	return m.store.Close()
+	err := errors.Join(late, m.store.Close())
+	m.closeRemote(ctx)
+	return err
 }

@@ -43,6 +43,7 @@ func (m *metrics) measure(_ context.Context, put put) {
 	rolled := m.store.RolledUp()
 	put("gabion_metrics_rollup_behind_seconds", rolled.Behind.Seconds())
 	put("gabion_metrics_rollup_failed", float64(rolled.Failed))
+	m.measureRemote(put)
 	type group struct{ job, health string }
 	targets := map[group]int{}
 	for _, t := range m.scraper.Targets() {

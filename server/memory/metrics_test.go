@@ -49,19 +49,23 @@ func setup(t *testing.T, settings memory.Settings) *bench {
 			t.Fatalf("the %s: %v", p.Name(), err)
 		}
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		for _, p := range slices.Backward(parts) {
-			if err := p.Close(ctx); err != nil {
-				t.Errorf("the %s: %v", p.Name(), err)
-			}
-		}
-	})
+	t.Cleanup(b.close)
 	for _, p := range parts {
 		p.Handle(b.mux)
 	}
 	return b
+}
+
+// close closes the parts. It may be called again.
+func (b *bench) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, p := range slices.Backward(b.parts) {
+		if err := p.Close(ctx); err != nil {
+			b.t.Errorf("the %s: %v", p.Name(), err)
+		}
+	}
+	b.parts = nil
 }
 
 // taker is the part that takes items of a kind.
