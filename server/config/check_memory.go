@@ -38,11 +38,21 @@ func (c *checker) memory(taken []address) {
 		jobs = append(jobs, s.Job)
 	}
 	c.ingest(f.Ingest, taken)
+	c.forward()
 	if f.Data == DataOff {
-		for path, used := range map[string]bool{"metrics.scrape": len(f.Metrics.Scrape) > 0, "ingest": !reflect.ValueOf(f.Ingest).IsZero()} {
-			if used {
-				c.failKey(path, "%s has no effect: data is off, so nothing is kept", path)
-			}
+		c.nothingKept()
+	}
+}
+
+// nothingKept refuses what works only where something is kept.
+func (c *checker) nothingKept() {
+	f := c.file
+	for path, used := range map[string]bool{
+		"metrics.scrape": len(f.Metrics.Scrape) > 0, "metrics.forward": len(f.Metrics.Forward) > 0, "logs.forward": len(f.Logs.Forward) > 0,
+		"traces.forward": len(f.Traces.Forward) > 0, "ingest": !reflect.ValueOf(f.Ingest).IsZero(),
+	} {
+		if used {
+			c.failKey(path, "%s has no effect: data is off, so nothing is kept", path)
 		}
 	}
 }
@@ -158,18 +168,13 @@ func (c *checker) alerts() {
 	a := c.file.Alerts
 	for _, name := range sorted(a.Receivers) {
 		path := join("alerts.receivers", name)
-		at := join(join(path, "webhook"), "url")
 		c.name(path, name)
 		hook := a.Receivers[name].Webhook
 		switch {
-		case hook == nil:
-			if c.readable(path) && c.readable(join(path, "webhook")) {
-				c.failKey(path, "%s does not say how it is told; it needs a webhook", path)
-			}
-		case hook.URL.IsZero() && c.readable(at):
-			c.fail(at, "%s is missing", at)
-		case hook.URL.Text != "":
-			c.webURL(at, hook.URL.Text)
+		case hook != nil:
+			c.link(join(join(path, "webhook"), "url"), hook.URL)
+		case c.readable(path) && c.readable(join(path, "webhook")):
+			c.failKey(path, "%s does not say how it is told; it needs a webhook", path)
 		}
 	}
 	if to := a.Route.Receiver; to != "" {

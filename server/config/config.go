@@ -42,6 +42,8 @@ type File struct {
 	Ingest Ingest `yaml:"ingest"`
 	// Logs says what is logged, and how long logs are kept.
 	Logs Logs `yaml:"logs"`
+	// Traces says what becomes of spans.
+	Traces Traces `yaml:"traces"`
 	// Alerts says who is told when something is wrong.
 	Alerts Alerts `yaml:"alerts"`
 	// Drills says what may be made to fail on purpose.

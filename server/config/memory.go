@@ -17,6 +17,8 @@ type Metrics struct {
 	Long LongMetrics `yaml:"long"`
 	// Scrape are targets whose metrics are fetched, in the format of Prometheus.
 	Scrape []Scrape `yaml:"scrape" derived:"none"`
+	// Forward are systems that get all samples, by remote-write.
+	Forward []ForwardMetrics `yaml:"forward" derived:"none"`
 }
 
 // RawMetrics is the tier of all samples.
@@ -69,6 +71,8 @@ type Logs struct {
 	Short ShortLogs `yaml:"short"`
 	// Long is the tier of the lines that matter for years.
 	Long LongLogs `yaml:"long"`
+	// Forward are systems that get lines.
+	Forward []ForwardLogs `yaml:"forward" derived:"none"`
 	// Access writes a line for every request.
 	Access bool `yaml:"access" default:"true"`
 }
