@@ -41,7 +41,7 @@ func (s *Store) examine(ctx context.Context, f *file) {
 	}
 }
 
-// damage reports damage of a segment, once for each part of it. It is false when the error is none of damage.
+// damage reports damage of a segment, once for each part or row group. It is false when the error is none of damage.
 func (s *Store) damage(f *file, err error) bool {
 	d, ok := errors.AsType[*segment.DamageError](err)
 	if !ok {
@@ -52,7 +52,11 @@ func (s *Store) damage(f *file, err error) bool {
 		path, part string
 		row        int64
 	}
-	if _, known := s.reported.LoadOrStore(part{d.Path, d.Part, d.FirstRow}, struct{}{}); known {
+	is := part{path: d.Path, part: d.Part}
+	if d.Rows > 0 { // one column that is damaged takes the lines away, and so would the others
+		is = part{path: d.Path, row: d.FirstRow}
+	}
+	if _, known := s.reported.LoadOrStore(is, struct{}{}); known {
 		return true
 	}
 	s.counts.damaged.Add(1)
