@@ -107,7 +107,7 @@ func (o *outward) Close(ctx context.Context) error {
 func (o *outward) families() []family {
 	labels := []string{"to", "kind"}
 	return []family{
-		{"gabion_forward_total", "counter", []string{"to", "kind", "result"}, "What was to be sent on: kind is lines or spans; result is sent, dropped (the oldest when there was no room) or refused (by the receiver)."},
+		{"gabion_forward_total", "counter", []string{"to", "kind", "result"}, "What was to be sent on: kind is lines, spans or samples; result is sent, dropped (the oldest when there was no room) or refused (by the receiver)."},
 		{"gabion_forward_retries_total", "counter", labels, "Tries to send that failed and were repeated."},
 		{"gabion_forward_buffered", "gauge", labels, "What waits to be sent on."},
 		{"gabion_forward_buffered_bytes", "gauge", labels, "The memory that it takes."},

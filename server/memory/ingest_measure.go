@@ -30,7 +30,7 @@ func (g *gates) measure(ctx context.Context, put put) {
 	}
 	for _, w := range g.ways {
 		s := w.status()
-		put("gabion_ingest_way_open", flag(s.Open), "way", w.name)
+		put("gabion_ingest_way_open", bit(s.Open), "way", w.name)
 		put("gabion_ingest_way_failures_total", float64(s.Failures), "way", w.name)
 	}
 	if g.settings.SyslogUDP != "" || g.settings.SyslogTCP != "" {

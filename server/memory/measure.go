@@ -161,8 +161,8 @@ func (m *metrics) takeOwn(ctx context.Context, text []byte) error {
 	return err
 }
 
-// flag is 1 for true.
-func flag(on bool) float64 {
+// bit is 1 for true.
+func bit(on bool) float64 {
 	if on {
 		return 1
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gabion-io/gabion/server/ingest/otlp"
 	"github.com/gabion-io/gabion/server/store"
 )
 
@@ -109,7 +110,11 @@ func Parts(env store.Env) ([]store.Part, error) {
 		return nil, err
 	}
 	metrics, outward := newMetrics(env, settings), newOutward(env, settings.Forward)
-	return []store.Part{outward, metrics, newMeasures(env.Log, metrics.takeOwn, outward, metrics)}, nil
+	logs := newLogs(env, settings, outward.putLogs)
+	gates := newGates(env, settings.Ingest, logs)
+	gates.samples = func() otlp.Metrics { return metrics.store }
+	gates.otlp.Forward = outward.putTraces
+	return []store.Part{outward, metrics, logs, gates, newMeasures(env.Log, metrics.takeOwn, outward, metrics, logs, gates)}, nil
 }
 
 // read reads the settings. A member that is not known is an error: both sides are the same program.

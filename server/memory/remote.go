@@ -62,11 +62,11 @@ func (m *metrics) measureRemote(put put) {
 	const kind = "samples"
 	for _, r := range m.receivers {
 		s := r.Status()
-		put("gabion_forward_total", float64(s.Sent), r.name, kind, "sent")
-		put("gabion_forward_total", float64(s.Dropped), r.name, kind, "dropped")
-		put("gabion_forward_total", float64(s.Refused), r.name, kind, "refused")
-		put("gabion_forward_retries_total", float64(s.Retries), r.name, kind)
-		put("gabion_forward_buffered", float64(s.Waiting), r.name, kind)
-		put("gabion_forward_buffered_bytes", float64(s.Bytes), r.name, kind)
+		put("gabion_forward_total", float64(s.Sent), "to", r.name, "kind", kind, "result", "sent")
+		put("gabion_forward_total", float64(s.Dropped), "to", r.name, "kind", kind, "result", "dropped")
+		put("gabion_forward_total", float64(s.Refused), "to", r.name, "kind", kind, "result", "refused")
+		put("gabion_forward_retries_total", float64(s.Retries), "to", r.name, "kind", kind)
+		put("gabion_forward_buffered", float64(s.Waiting), "to", r.name, "kind", kind)
+		put("gabion_forward_buffered_bytes", float64(s.Bytes), "to", r.name, "kind", kind)
 	}
 }
