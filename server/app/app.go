@@ -113,6 +113,9 @@ func (a *App) build(cfg *config.File) (err error) {
 		return err
 	}
 	a.token.Store(&token)
+	if _, err := a.storeSettings(cfg); err != nil {
+		return err
+	}
 	if a.gateway, err = gateway.New(cfg, a.gatewayOptions()); err != nil {
 		return err
 	}

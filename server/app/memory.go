@@ -77,12 +77,16 @@ func (a *App) storeSettings(cfg *config.File) (store.Settings, error) {
 	if err != nil {
 		return store.Settings{}, err
 	}
-	parts, err := json.Marshal(partSettings(cfg, a.opt.Version))
+	made, err := partSettings(cfg, a.opt.Version)
+	if err != nil {
+		return store.Settings{}, err
+	}
+	parts, err := json.Marshal(made)
 	return store.Settings{Dir: dir, Memory: storeMemory(), Parts: parts}, err
 }
 
 // partSettings is what the parts of the store are made of.
-func partSettings(cfg *config.File, version string) memory.Settings {
+func partSettings(cfg *config.File, version string) (memory.Settings, error) {
 	m, l, in := cfg.Metrics, cfg.Logs, cfg.Ingest
 	s := memory.Settings{
 		Version: version, Instance: instance(cfg),
@@ -99,7 +103,8 @@ func partSettings(cfg *config.File, version string) memory.Settings {
 	for _, one := range m.Scrape {
 		s.Metrics.Scrape = append(s.Metrics.Scrape, memory.Scrape{Job: one.Job, Targets: one.Targets, Interval: one.Interval})
 	}
-	return s
+	err := receivers(cfg, &s)
+	return s, err
 }
 
 // instance tells this gateway from others: by its host, and its port there.
@@ -116,18 +121,11 @@ func instance(cfg *config.File) string {
 }
 
 // reconfigureStore brings what concerns the store into force.
-func (a *App) reconfigureStore(cfg *config.File) {
-	k := a.keeper.Load()
-	if k == nil {
-		return
+func (a *App) reconfigureStore(cfg *config.File, settings store.Settings) {
+	if k := a.keeper.Load(); k != nil {
+		k.child.Reconfigure(settings)
+		k.page(a, cfg)
 	}
-	settings, err := a.storeSettings(cfg)
-	if err != nil { // only when the working directory is gone
-		a.log.Warn("the store keeps its settings", "error", err)
-		return
-	}
-	k.child.Reconfigure(settings)
-	k.page(a, cfg)
 }
 
 var errData = errors.New("data: cannot change while running; restart")

@@ -173,9 +173,12 @@ func TestAStoreWithOtherSettings(t *testing.T) {
 	if now := p.report(t).Store; now.PID != same {
 		t.Error("it was started again for nothing")
 	}
-	for _, other := range []string{"data: off\n", "data: ./elsewhere\n"} {
+	for other, want := range map[string]string{
+		"data: off\n": "restart", "data: ./elsewhere\n": "restart",
+		data + "logs: {forward: [{url: \"http://127.0.0.1:1\", token: {file: /nonexistent}}]}\n": "logs.forward[0].token",
+	} {
 		p.write(t, p.text("/product/", other))
-		if err := p.Reload(); err == nil || !strings.Contains(err.Error(), "restart") {
+		if err := p.Reload(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s came into force: %v", other, err)
 		}
 	}

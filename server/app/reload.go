@@ -66,6 +66,10 @@ func (a *App) apply(loaded *config.Loaded) error {
 	if err != nil {
 		return err
 	}
+	settings, err := a.storeSettings(&loaded.File)
+	if err != nil {
+		return err
+	}
 	if err := a.front.Reload(a.frontConfig(&loaded.File)); err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (a *App) apply(loaded *config.Loaded) error {
 	}
 	a.config, a.seen = loaded, loaded.Source
 	a.token.Store(&token)
-	a.reconfigureStore(&loaded.File)
+	a.reconfigureStore(&loaded.File, settings)
 	now := time.Now().UTC()
 	a.source.Generation++
 	a.source.ETag, a.source.Loaded, a.source.Tried, a.source.Error = loaded.ETag(), now, now, ""
