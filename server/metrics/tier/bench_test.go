@@ -40,7 +40,7 @@ func BenchmarkAppend(b *testing.B) {
 func benchmark(b *testing.B, put func(*testing.B, *Store, []Sample)) {
 	b.Helper()
 	now := start
-	s, err := Open(b.TempDir(), Options{Now: func() time.Time { return now }, Monotonic: func() time.Duration { return now.Sub(start) + time.Hour }})
+	s, err := Open(b.TempDir(), Options{Now: func() time.Time { return now }})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -39,6 +39,11 @@ type shape struct {
 	exempt           string // series whose names begin so are not counted against the limits; "": none
 }
 
+// stripes is over how many maps the index of series is spread, each with a lock; a power of two. The default is for many
+// writers and millions of series: with one writer and some ten thousand, all that it does is to find no lock in the cache of
+// the processor.
+const stripes = 2048
+
 func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) {
 	d := &database{name: s.name, turn: make(chan struct{}, 1), census: newCensus(), ledger: l}
 	d.recall.deaths = &d.census.deaths
@@ -49,6 +54,7 @@ func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) 
 	t.MinBlockDuration, t.MaxBlockDuration = s.shortest.Milliseconds(), s.widest.Milliseconds()
 	t.OutOfOrderTimeWindow = s.late.Milliseconds()
 	t.WALCompression = compression.Snappy
+	t.StripeSize = stripes
 	t.SeriesLifecycleCallback = d.census
 	var reg prometheus.Registerer
 	if o.Registerer != nil {

@@ -1,6 +1,7 @@
 package tier
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -9,8 +10,9 @@ import (
 
 // The bounds of what is recalled.
 const (
-	recallProducers = 64
-	recallSeries    = 50_000 // of a producer
+	recallProducers = 4096
+	recallSeries    = 50_000  // of a producer
+	recallTotal     = 500_000 // of all: 12 MB
 )
 
 // recall finds series without a look into the index of the database, which costs more than all the rest of an append: a
@@ -20,6 +22,7 @@ type recall struct {
 	deaths    *atomic.Uint64 // how often series were let go
 	seen      uint64
 	producers map[string][]recalled
+	total     int // series of all producers
 }
 
 type recalled struct {
@@ -30,7 +33,7 @@ type recalled struct {
 // begin starts a batch. Whoever calls it has the turn of the database.
 func (r *recall) begin(producer string) sequence {
 	if n := r.deaths.Load(); r.producers == nil || n != r.seen {
-		r.producers, r.seen = map[string][]recalled{}, n
+		r.producers, r.total, r.seen = map[string][]recalled{}, 0, n
 	}
 	return sequence{last: r.producers[producer]}
 }
@@ -43,13 +46,17 @@ func (r *recall) end(producer string, s *sequence) {
 	if s.changed == nil {
 		s.changed = s.last[:s.at:s.at]
 	}
-	if _, known := r.producers[producer]; !known && len(r.producers) >= recallProducers {
-		for p := range r.producers {
-			delete(r.producers, p) // any: they will be learned again
+	r.total -= len(r.producers[producer])
+	delete(r.producers, producer)
+	for p, all := range r.producers {
+		if len(r.producers) < recallProducers && r.total+len(s.changed) <= recallTotal {
 			break
 		}
+		r.total -= len(all)
+		delete(r.producers, p) // any: they will be learned again
 	}
-	r.producers[producer] = s.changed
+	r.total += len(s.changed)
+	r.producers[strings.Clone(producer)] = s.changed
 }
 
 // sequence goes along the series of the last batch.

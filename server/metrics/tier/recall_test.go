@@ -3,6 +3,7 @@ package tier
 import (
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -55,5 +56,23 @@ func TestRecallIsBounded(t *testing.T) {
 	}
 	if n := len(b.raw.recall.producers); n != recallProducers {
 		t.Errorf("%d producers are recalled", n)
+	}
+}
+
+func TestRecallIsBoundedInAll(t *testing.T) {
+	r := recall{deaths: new(atomic.Uint64)}
+	for i := range 40 {
+		s := r.begin(strconv.Itoa(i % 20))
+		for range recallSeries + i - 10 {
+			s.learn(recalled{})
+		}
+		r.end(strconv.Itoa(i%20), &s)
+		sum := 0
+		for _, all := range r.producers {
+			sum += len(all)
+		}
+		if sum != r.total || sum > recallTotal || len(r.producers[strconv.Itoa(i%20)]) == 0 {
+			t.Fatalf("%d: %d series are recalled, counted as %d", i, sum, r.total)
+		}
 	}
 }
