@@ -18,6 +18,7 @@ var errDown = errors.New("down")
 type receiver struct {
 	mu      sync.Mutex
 	err     error
+	once    bool // it takes one batch, and then no more
 	refuse  int
 	hang    bool // until the context ends
 	batches []string
@@ -37,6 +38,10 @@ func (r *receiver) send(ctx context.Context, batch []string) (int, error) {
 	}
 	if r.err == nil {
 		r.batches = append(r.batches, strings.Join(batch, " "))
+		if r.once {
+			r.once, r.err = false, errDown
+			return 0, nil
+		}
 	}
 	return r.refuse, r.err
 }
@@ -178,18 +183,16 @@ func TestAfterASuccessWaitsAreShortAgain(t *testing.T) {
 		b.r.err = errDown
 		b.put("a", "b")
 		pass(time.Hour)
-		b.r.set(func() { b.r.err = nil })
+		b.r.set(func() { b.r.err, b.r.once = nil, true })
 		for b.Counts().Sent == 0 {
 			pass(time.Millisecond)
 		}
-		b.r.set(func() { b.r.err = errDown })
-		b.put("c")
-		pass(2 * time.Second)
-		b.r.set(func() { b.r.err = nil })
-		pass(3 * time.Second) // two seconds of waits that double from 0.1 s
-		if c := b.Counts(); c.Sent != 3 {
-			t.Errorf("%+v", c)
+		before := b.Counts().Retries
+		pass(3 * time.Second)
+		if n := b.Counts().Retries - before; n < 4 { // the longest waits would be 0.1, 0.2, 0.4, 0.8 s
+			t.Errorf("%d tries in 3 s", n)
 		}
+		b.r.set(func() { b.r.err = nil })
 	})
 }
 

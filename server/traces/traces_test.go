@@ -119,7 +119,7 @@ func TestATraceIsFound(t *testing.T) {
 	s := &shelf{}
 	start := time.Now().Add(-time.Minute).UTC().Truncate(time.Millisecond)
 	// 3 was fast and did not fail: it is not kept.
-	receive(t, s, start, [][4]int{{5, 1, 100, 1600}, {1, 0, 0, 2000}, {3, 1, 100, 200}, {4, 3, 110, 120}, {2, 1, 100, 1200}, {6, 5, 150, 160}})
+	receive(t, s, start, [][4]int{{5, 1, 100, 1600}, {1, 0, 0, 2000}, {3, 1, 100, 200}, {4, 3, 110, 120}, {8, 2, 100, 1300}, {2, 1, 100, 1200}, {6, 5, 150, 160}})
 	at := start.Add(300 * time.Millisecond).UnixNano()
 	s.entries = append(s.entries,
 		entry.Entry{Time: at, Level: entry.Error, Service: "cart", Trace: id, Span: "01", Message: "no stock", Attrs: []entry.Attr{{Name: "item", Value: "4"}, {Name: "item", Value: "5"}}},
@@ -134,7 +134,7 @@ func TestATraceIsFound(t *testing.T) {
 	for _, span := range trace.Spans {
 		got = append(got, span.Name+"/"+strconv.Itoa(span.Depth))
 	}
-	if !slices.Equal(got, []string{"span 1/0", "span 5/1", "span 2/1", "span 4/0", "span 6/2"}) {
+	if !slices.Equal(got, []string{"span 1/0", "span 5/1", "span 2/1", "span 8/2", "span 4/0", "span 6/2"}) {
 		t.Errorf("%q", got)
 	}
 	two := trace.Spans[2]
