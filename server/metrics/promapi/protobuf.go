@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
@@ -64,7 +65,7 @@ func readFirst(body []byte, d *delivery) error {
 			if err := series.Unmarshal(value); err != nil {
 				return err
 			}
-			return firstSeries(&series, &b, d)
+			return addAll(d, series.ToLabels(&b, nil), series.Samples, series.Histograms)
 		case 3:
 			var m prompb.MetricMetadata
 			if err := m.Unmarshal(value); err != nil {
@@ -78,16 +79,33 @@ func readFirst(body []byte, d *delivery) error {
 	})
 }
 
-func firstSeries(series *prompb.TimeSeries, b *labels.ScratchBuilder, d *delivery) error {
-	l := series.ToLabels(b, nil)
-	for _, s := range series.Samples {
-		if err := d.add(tier.Sample{Labels: l, At: s.Timestamp, Value: s.Value}); err != nil {
+// point is a sample in either version.
+type point[S any] interface {
+	*S
+	GetValue() float64
+	GetTimestamp() int64
+}
+
+// native is a native histogram in either version.
+type native[H any] interface {
+	*H
+	GetTimestamp() int64
+	IsFloatHistogram() bool
+	ToIntHistogram() *histogram.Histogram
+	ToFloatHistogram() *histogram.FloatHistogram
+}
+
+// addAll adds what a series has.
+func addAll[S, H any, P point[S], N native[H]](d *delivery, l labels.Labels, points []S, histograms []H) error {
+	for i := range points {
+		p := P(&points[i])
+		if err := d.add(tier.Sample{Labels: l, At: p.GetTimestamp(), Value: p.GetValue()}); err != nil {
 			return err
 		}
 	}
-	for i := range series.Histograms {
-		h := &series.Histograms[i]
-		s := tier.Sample{Labels: l, At: h.Timestamp}
+	for i := range histograms {
+		h := N(&histograms[i])
+		s := tier.Sample{Labels: l, At: h.GetTimestamp()}
 		if h.IsFloatHistogram() {
 			s.FloatHistogram = h.ToFloatHistogram()
 		} else {
@@ -167,24 +185,7 @@ func secondSeries(series *writev2.TimeSeries, symbols []string, b *labels.Scratc
 	if series.Metadata.Type != writev2.Metadata_METRIC_TYPE_UNSPECIFIED || m.Help != "" {
 		d.describe(family(l.Get(model.MetricNameLabel), string(m.Type)), tier.Metadata{Type: string(m.Type), Help: m.Help, Unit: m.Unit})
 	}
-	for _, s := range series.Samples {
-		if err := d.add(tier.Sample{Labels: l, At: s.Timestamp, Value: s.Value}); err != nil {
-			return err
-		}
-	}
-	for i := range series.Histograms {
-		h := &series.Histograms[i]
-		s := tier.Sample{Labels: l, At: h.Timestamp}
-		if h.IsFloatHistogram() {
-			s.FloatHistogram = h.ToFloatHistogram()
-		} else {
-			s.Histogram = h.ToIntHistogram()
-		}
-		if err := d.add(s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return addAll(d, l, series.Samples, series.Histograms)
 }
 
 // family is the name without what is added to it in the series of a histogram or a summary.
