@@ -16,7 +16,7 @@ func TestWhatTheStoreAnswers(t *testing.T) {
 	}
 	b.Stored = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Method, " ", r.URL.Path) })
 	for _, path := range []string{
-		"/prometheus/api/v1/query", "/loki/api/v1/push", "/elasticsearch/_bulk", "/v1/metrics", "/v1/logs", "/v1/traces", "/api/v1/metrics", "/api/v1/logs",
+		"/prometheus/api/v1/query", "/loki/api/v1/push", "/elasticsearch/_bulk", "/v1/metrics", "/v1/logs", "/v1/traces", "/api/v1/metrics", "/api/v1/logs", "/api/v1/logs/ways", "/api/v1/traces/0af7",
 	} {
 		if w := b.do(request(t, http.MethodPost, path, "x")); w.Code != http.StatusOK || w.Body.String() != "POST "+path {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
