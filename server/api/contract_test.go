@@ -83,6 +83,19 @@ func TestEveryAnswer(t *testing.T) {
 		{op: "POST /api/v1/faults", body: `{"service":"catalog","kind":"fire"}`, code: 422},
 		{op: "DELETE /api/v1/faults/{id}", target: "/api/v1/faults/1", code: 204, before: func(b *bundle) { b.faults.all = []status.Fault{{ID: "1"}} }},
 		{op: "DELETE /api/v1/faults/{id}", target: "/api/v1/faults/2", code: 404},
+		{op: "POST /api/v1/metrics", code: 404},
+		{op: "POST /api/v1/metrics", code: 200, before: answering(200, `{"status":"success","data":{"samples":1}}`)},
+		{op: "POST /api/v1/metrics", code: 400, before: answering(400, `{"status":"error","errorType":"bad_data","error":"line 1"}`)},
+		{op: "POST /api/v1/metrics", code: 413, before: answering(413, `{"status":"error","errorType":"bad_data","error":"too large"}`)},
+		{op: "POST /api/v1/metrics", code: 415, before: answering(415, `{"status":"error","errorType":"bad_data","error":"no text"}`)},
+		{op: "POST /api/v1/metrics", code: 503, before: answering(503, `{"status":"error","errorType":"unavailable","error":"full"}`)},
+		{op: "POST /api/v1/logs", code: 404},
+		{op: "POST /api/v1/logs", code: 200, before: answering(200, `{"taken":1,"refused":0}`)},
+		{op: "POST /api/v1/logs", code: 400, before: answering(400, `{"taken":0,"refused":1,"errors":[{"line":1,"reason":"no object"}]}`)},
+		{op: "POST /api/v1/logs", code: 413, before: answering(413, `{"taken":0,"refused":0,"error":"too large"}`)},
+		{op: "POST /api/v1/logs", code: 415, before: answering(415, `{"taken":0,"refused":0,"error":"unknown"}`)},
+		{op: "POST /api/v1/logs", code: 429, before: answering(429, `{"taken":0,"refused":0,"error":"full"}`)},
+		{op: "POST /api/v1/logs", code: 503, before: answering(503, `{"taken":0,"refused":0,"error":"closed"}`)},
 	} {
 		method, route, _ := strings.Cut(test.op, " ")
 		if test.target == "" {
@@ -121,6 +134,17 @@ func TestEveryAnswer(t *testing.T) {
 	}
 	if len(missing) > 0 {
 		t.Errorf("documented but not seen: %q", slices.Sorted(maps.Keys(missing)))
+	}
+}
+
+// answering makes a store that answers so.
+func answering(code int, body string) func(*bundle) {
+	return func(b *bundle) {
+		b.Stored = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", jsonKind)
+			w.WriteHeader(code)
+			fmt.Fprint(w, body)
+		})
 	}
 }
 

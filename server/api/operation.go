@@ -159,4 +159,36 @@ var operations = []operation{
 		params:  []param{{name: "id", in: "path", meaning: "The fault's ID.", required: true}},
 		answers: []answer{{204, "It has ended.", "", nil}, failed(404, "There is no such fault.")}, handle: (*API).liftFault,
 	},
+	{
+		method: "POST", path: "/api/v1/metrics", id: "postMetrics", summary: "Keep metrics of one's own; the parameters are labels of series that do not have them",
+		params: []param{
+			{name: "service", in: "query", meaning: "Whose metrics these are."},
+			{name: "job", in: "query", meaning: "The label job."},
+			{name: "instance", in: "query", meaning: "The label instance."},
+		},
+		body: "text/plain; version=0.0.4",
+		answers: []answer{
+			ok("They are kept.", keptMetrics{}),
+			{400, "The text cannot be read, or the guards refused samples; all others are kept.", jsonKind, keptMetrics{}},
+			{413, "It is too large.", jsonKind, keptMetrics{}},
+			{415, "It is no text.", jsonKind, keptMetrics{}},
+			{503, "There is no room.", jsonKind, keptMetrics{}},
+			failed(404, "Nothing is kept here."), failed(503, "The store is away for a moment."),
+		},
+		handle: (*API).passOn,
+	},
+	{
+		method: "POST", path: "/api/v1/logs", id: "postLogs", summary: "Keep lines of a log, each a JSON object on a line of its own",
+		body: "application/x-ndjson",
+		answers: []answer{
+			ok("The lines are kept, but for those that are counted as refused.", keptLogs{}),
+			{400, "No line can be kept.", jsonKind, keptLogs{}},
+			{413, "It is too large.", jsonKind, keptLogs{}},
+			{415, "It is packed in a way that is not known.", jsonKind, keptLogs{}},
+			{429, "There is no room, or too much comes from there.", jsonKind, keptLogs{}},
+			{503, "It cannot be kept just now.", jsonKind, keptLogs{}},
+			failed(404, "Nothing is kept here."), failed(503, "The store is away for a moment."),
+		},
+		handle: (*API).passOn,
+	},
 }
