@@ -103,6 +103,30 @@ func TestTheGatewaysMetricsAreKept(t *testing.T) {
 	})
 }
 
+// TestTheGatewaysLinesAreKept: of every request, and of what happened, also at the next start.
+func TestTheGatewaysLinesAreKept(t *testing.T) {
+	p := kept(t, quick(), "")
+	p.up(t)
+	p.serves(t, "/product/last-words")
+	lines := func(query string) string {
+		return get(t, "http://"+p.admin+"/loki/api/v1/query_range?query="+url.QueryEscape(query))
+	}
+	for _, when := range []string{"now", "after the next start"} {
+		until(t, "the request is there "+when, func() bool { return strings.Contains(lines(`{service="catalog"}`), "/product/last-words") })
+		until(t, "what happened is there "+when, func() bool { return strings.Contains(lines(`{service="gabion"}`), "lifecycle") })
+		p.again(t, quick(), "")
+		p.up(t)
+	}
+	answer, err := http.Post("http://"+p.admin+"/api/v1/logs", "application/x-ndjson", strings.NewReader(`{"service":"shop","level":"error","msg":"boom"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if got := lines(`{service="shop"}`); answer.StatusCode != http.StatusOK || !strings.Contains(got, "boom") {
+		t.Errorf("%d %s", answer.StatusCode, got)
+	}
+}
+
 // TestAStoreThatIsKilled: no request fails, and it comes back with what it had.
 func TestAStoreThatIsKilled(t *testing.T) {
 	p := kept(t, quick(), "")

@@ -70,7 +70,7 @@ func Run(ctx context.Context, gateway Gateway, opt Options) error {
 		return err
 	}
 	if opt.Keep {
-		fmt.Fprintf(opt.Out, kept, opt.Listen, opt.Listen, opt.Admin, opt.Admin, opt.Admin, path)
+		fmt.Fprintf(opt.Out, kept, opt.Listen, opt.Listen, opt.Admin, opt.Admin, opt.Admin, opt.Admin, opt.Admin, path)
 		t.keep(ctx)
 	}
 	if !held {
@@ -91,6 +91,8 @@ Everything stays up. Try:
   curl -i http://%s/recommendations/7
   bin/gabion status --admin %s
   bin/gabion top --admin %s
+  bin/gabion query --admin %s 'sum by (route) (rate(gabion_http_requests_total[1m]))'
+  bin/gabion logs --admin %s --service gabion
   curl http://%s/metrics
   $EDITOR %s        (it is read again when it changes)
 
