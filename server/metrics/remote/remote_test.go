@@ -251,6 +251,50 @@ func TestToGabion(t *testing.T) {
 	}
 }
 
+// TestTakeKeepsNothing: whoever gave the samples uses their memory again, and all of it is counted.
+func TestTakeKeepsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &wire{answers: []func() (*http.Response, error){broken}}
+		w := open(t, Config{Transport: to})
+		defer end(t, w)
+		long := strings.Repeat("x", 1000)
+		batch := make([]tier.Sample, 500) // more than one chunk
+		for i := range batch {
+			batch[i] = sample(int64(i), 1, "__name__", "a", "long", long)
+		}
+		want := lines(batch)
+		w.Take(batch)
+		clear(batch)
+		if s := w.Status(); s.Waiting != 500 || s.Bytes < 500*1000 || s.Bytes > 500*1500 {
+			t.Errorf("%+v", s)
+		}
+		pass(time.Minute)
+		var got []string
+		for _, body := range to.bodies[1:] {
+			got = append(got, read(t, 1, body)...)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d samples came, the first is %.200s", len(got), got)
+		}
+	})
+}
+
+// TestSymbolsOfTheRequest: those of an earlier one are not sent again.
+func TestSymbolsOfTheRequest(t *testing.T) {
+	e := newSecond()
+	sizes := map[int]bool{}
+	for i := range 3 {
+		body, err := e.encode([][]tier.Sample{{sample(1, 1, "__name__", fmt.Sprint("name", i))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[len(body)] = true
+	}
+	if len(sizes) != 1 {
+		t.Errorf("requests that are alike have %v bytes", sizes)
+	}
+}
+
 func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &wire{answers: []func() (*http.Response, error){broken, status(503), status(429, "Retry-After", "60"), status(401)}}
