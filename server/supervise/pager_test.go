@@ -245,6 +245,8 @@ func TestLastWords(t *testing.T) {
 		"a long line":  {[]string{long, long, "\n"}, long[:maxWords]},
 		"without end":  {[]string{"a\n", long}, long[:maxWords]},
 		"only a space": {[]string{"a\n  \n"}, "a"},
+		"log":          {[]string{"gabion: no room\n" + `{"level":"INFO","msg":"closed"}` + "\n"}, "gabion: no room"},
+		"log of error": {[]string{`{"level":"ERROR","msg":"no room"}` + "\n" + `{"level":"WARN"}` + "\n"}, `{"level":"ERROR","msg":"no room"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

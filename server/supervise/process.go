@@ -138,10 +138,15 @@ func (w *lastWords) end() {
 	if w.panicked == "" && (bytes.HasPrefix(text, []byte("panic: ")) || bytes.HasPrefix(text, []byte("fatal error: "))) {
 		w.panicked = string(text)
 	}
-	if len(text) > 0 {
+	if len(text) > 0 && !chatter(text) {
 		w.ended = string(text)
 	}
 	w.line = w.line[:0]
+}
+
+// chatter says whether a line is a record of the log that is no error: it says nothing about an end.
+func chatter(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("{")) && !bytes.Contains(line, []byte(`"level":"ERROR"`))
 }
 
 // last is the line.
