@@ -18,7 +18,7 @@
 //
 // # Tiers
 //
-// A segment of the long tier is used for queries when the short one has none of its seals any more. Therefore what the short
-// tier drops, and what is merged in the long one, are whole hours of seals. How long lines are kept counts from when they
+// A segment of the long tier is used for queries when the short one has none of its seals, any more or because it was damaged.
+// Therefore the short tier drops whole hours of seals, and of what is newer no part of what was merged in the long one. How long lines are kept counts from when they
 // were sealed: a wrong clock of who wrote them neither keeps them for ever nor drops them at once.
 package store

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/gabion-io/gabion/internal/backoff"
 	"github.com/gabion-io/gabion/server/logs/segment"
+	"github.com/gabion-io/gabion/server/store/disk"
 )
 
 const (
@@ -49,60 +51,124 @@ func (s *Store) tend(ctx context.Context) {
 	}
 }
 
+// tendOnce goes on until there is nothing to merge. What is too old, or too much, is dropped between any two merges.
 func (s *Store) tendOnce(ctx context.Context) error {
-	for _, t := range []*tier{s.short, s.long} {
-		if err := t.retain(s.options.Now()); err != nil {
+	for {
+		low := s.options.Guard != nil && s.options.Guard.State() != disk.OK
+		if err := s.retain(low); err != nil || low {
 			return err
 		}
-	}
-	for _, t := range []*tier{s.short, s.long} {
-		for {
-			run := s.mergeable(t)
-			if len(run) == 0 {
-				break
-			}
-			if err := s.merge(ctx, t, run); err != nil {
-				return err
+		merged := false
+		for _, t := range []*tier{s.short, s.long} {
+			if run := s.mergeable(t); len(run) > 0 {
+				if err := s.merge(ctx, t, run); err != nil {
+					return err
+				}
+				merged = true
 			}
 		}
+		if !merged {
+			return nil
+		}
 	}
-	return nil
 }
 
-// mergeable are neighbours that are to become one segment: first those of one hour that is over, then those of one day.
+// retain drops what the tiers are not to keep any more.
+func (s *Store) retain(low bool) error {
+	now, short := s.options.Now(), s.short.keep
+	if low {
+		short.For /= 4
+	}
+	if err := s.short.retain(now, short, s.long.all()); err != nil {
+		return err
+	}
+	return s.long.retain(now, s.long.keep, nil)
+}
+
+// month is the widest time whose segments become one.
+const month = 30 * day
+
+// mergeable are neighbours that are to become one segment: those of one hour that is over, then those of one day, then, in the long
+// tier, of a month. Of the hour that is running, eight that have about as many seals each: so a flood makes no thousands of segments.
 func (s *Store) mergeable(t *tier) []*file {
-	all, now, floor := t.all(), s.options.Now(), s.floor()
-	for _, width := range []time.Duration{time.Hour, day} {
+	all, now := t.all(), s.options.Now()
+	var short []*file
+	widths := []time.Duration{time.Hour, day}
+	if t == s.long {
+		short = s.short.all()
+		widths = append(widths, month)
+	}
+	for _, width := range widths {
 		running := span{sealed: now.Unix()}.bucket(width)
-		for from := range all {
-			run := all[from : from+1]
-			bytes := all[from].info.Bytes
-			for next := from + 1; next < len(all) && len(run) < mergeMost; next++ {
-				a, b := all[next-1], all[next]
-				bytes += b.info.Bytes
-				if b.span.bucket(width) != a.span.bucket(width) || b.span.bucket(width) >= running || bytes > mergedBytes || a.bad.Load() || b.bad.Load() {
-					break
-				}
-				if t == s.long && !alike(a, b, floor, width) {
-					break
-				}
-				run = all[from : next+1]
+		for from := 0; from < len(all); {
+			to := from + 1
+			for to < len(all) && all[to].span.bucket(width) == all[from].span.bucket(width) && alike(all[to-1], all[to], short, width) {
+				to++
 			}
-			if len(run) > 1 {
+			var run []*file
+			if all[from].span.bucket(width) < running {
+				run = smallest(all[from:to])
+			} else if width == time.Hour {
+				run = alikeRank(all[from:to])
+			}
+			if run != nil {
 				return run
 			}
+			from = to
 		}
 	}
 	return nil
 }
 
-// alike says whether two segments of the long tier may become one, although queries use only those whose lines the short tier
-// has not: within an hour they are dropped there together.
-func alike(a, b *file, floor uint64, width time.Duration) bool {
-	if width > time.Hour {
-		return b.span.last < floor
+// alike says whether two neighbours may become one. Damaged ones may not. Of the long tier, queries use only segments of which the short tier
+// has nothing, so those that are used and those that are not stay apart: within an hour both tiers drop them together.
+func alike(a, b *file, short []*file, width time.Duration) bool {
+	if a.bad.Load() || b.bad.Load() {
+		return false
 	}
-	return b.span.last < floor || a.span.first >= floor
+	if in := covered(a, short); in != covered(b, short) || in && width > time.Hour {
+		return false
+	}
+	return true
+}
+
+// smallest is the run of neighbours that is best merged first: the longest one, and of these the one with the fewest bytes, so each line is
+// written again only once for each factor of eight. It is nil when there is none.
+func smallest(all []*file) (best []*file) {
+	var least int64
+	for from := range all {
+		run, bytes := upTo(mergeMost, all[from:])
+		if len(run) > 1 && cmp.Or(cmp.Compare(len(best), len(run)), cmp.Compare(bytes, least)) < 0 {
+			best, least = run, bytes
+		}
+	}
+	return best
+}
+
+// alikeRank is the first run of eight that were merged as often as each other.
+func alikeRank(all []*file) []*file {
+	for len(all) >= mergeMost {
+		n := 1
+		for n < mergeMost && all[n].span.rank() == all[0].span.rank() {
+			n++
+		}
+		if run, _ := upTo(n, all); len(run) == mergeMost {
+			return run
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// upTo is as many as may be merged, from the first on, and their bytes.
+func upTo(n int, all []*file) (run []*file, bytes int64) {
+	for i, f := range all[:min(n, len(all))] {
+		if bytes+f.info.Bytes > mergedBytes {
+			return all[:i], bytes
+		}
+		bytes += f.info.Bytes
+	}
+	return all[:min(n, len(all))], bytes
 }
 
 // merge makes one segment of neighbours.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,13 @@ func TestAnswersAreThoseOfAList(t *testing.T) {
 				case 6:
 					dir = copyDir(t, dir)
 					s = open(t, dir, o)
+				case 7: // a flood: many segments in one hour
+					for range mergeMost {
+						some := r.lines(1+r.IntN(3), c.now)
+						add(t, s, some...)
+						lines = append(lines, some...)
+						sealNow(t, s)
+					}
 				}
 				c.now = c.now.Add(time.Duration(r.IntN(3000)) * time.Second)
 				compare(t, s, lines, r.query(c.now))
@@ -67,6 +75,8 @@ func (r *random) query(now time.Time) logql.Query {
 		{"service_name", "!=", "service-0"},
 		{"instance", "=", ""},
 		{"trace_id", "=~", ".+"},
+		{"level", "!=", "info"},
+		{"detected_level", "=~", "error|debug"},
 	} {
 		if r.IntN(8) == 0 {
 			q.Matchers = append(q.Matchers, must(logql.NewMatcher(m[0], m[1], m[2])))
@@ -121,11 +131,8 @@ func compareCounts(t *testing.T, s *Store, want []entry.Entry, q logql.Query) {
 	if q.From < 0 {
 		q.From = start.Add(-24 * time.Hour).UnixNano()
 	}
-	for _, by := range []string{"service", "handler", "level", ""} {
-		labels := []string{by}
-		if by == "" {
-			labels = nil
-		}
+	for _, labels := range [][]string{{"service"}, {"handler"}, {"level"}, {"level", "service"}, {"handler", "level"}, nil} {
+		by := strings.Join(labels, ",")
 		counts, ok := s.Count(t.Context(), q, labels, width)
 		if !ok {
 			if !slices.ContainsFunc(q.Matchers, func(m *logql.Matcher) bool { return !inColumn(m.Name) }) {
@@ -142,9 +149,9 @@ func compareCounts(t *testing.T, s *Store, want []entry.Entry, q logql.Query) {
 		}
 		for i := range want {
 			e := &want[i]
-			values := []string{map[string]string{"service": e.Service, "handler": e.Handler, "level": e.Level.String()}[by]}
-			if by == "" {
-				values = nil
+			var values []string
+			for _, label := range labels {
+				values = append(values, logql.Lookup(e, label))
 			}
 			model[fmt.Sprint((e.Time-q.From)/width, values)]++
 		}

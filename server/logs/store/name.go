@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,9 @@ func (s span) within(o span) bool { return o.first <= s.first && s.last <= o.las
 
 // position is where the journal goes on behind the segment.
 func (s span) position() journal.Position { return journal.Position{File: s.journal} }
+
+// rank is how often segments were merged for it, in steps of eight.
+func (s span) rank() int { return bits.Len64(s.last-s.first+1) / 3 }
 
 // bucket says in which hour, or day, it was sealed.
 func (s span) bucket(width time.Duration) int64 { return s.sealed / int64(width/time.Second) }

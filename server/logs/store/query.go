@@ -18,18 +18,20 @@ type view struct {
 	files  []*file           // held
 }
 
-// floor is the first seal of which the short tier has the lines. From there on, the long one is not asked.
-func (s *Store) floor() uint64 {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.floorOf(s.short.all())
+// covered says whether one of the segments, which are those of the short tier, has lines of the same seals.
+func covered(f *file, short []*file) bool {
+	at, _ := slices.BinarySearchFunc(short, f.span.first, func(o *file, first uint64) int { return cmp.Compare(o.span.last, first) })
+	return at < len(short) && short[at].span.first <= f.span.last
 }
 
-func (s *Store) floorOf(short []*file) uint64 {
-	if len(short) == 0 {
-		return s.next
+// read waits until there are not too many who read; false when the context ended first. done is called at the end.
+func (s *Store) read(ctx context.Context) (done func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return short[0].span.first
 }
 
 // view holds what has lines of this time.
@@ -45,8 +47,7 @@ func (s *Store) view(from, to int64) view {
 	inTime := func(f *file) bool { return f.info.MaxTime >= from && (f.info.MinTime < to || to == math.MaxInt64) }
 	var all []*file
 	v.files = s.short.hold(func(f *file) bool { all = append(all, f); return inTime(f) })
-	floor := s.floorOf(all)
-	v.files = append(v.files, s.long.hold(func(f *file) bool { return f.span.last < floor && inTime(f) })...)
+	v.files = append(v.files, s.long.hold(func(f *file) bool { return inTime(f) && !covered(f, all) })...)
 	return v
 }
 
@@ -59,6 +60,12 @@ func (s *Store) close(v view) {
 // Select implements [logql.Source]. Damaged parts of segments are left out, and reported.
 func (s *Store) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entry, error] {
 	return func(yield func(*entry.Entry, error) bool) {
+		done, err := s.read(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer done()
 		v := s.view(q.From, q.To)
 		defer s.close(v)
 		want, possible := translate(&q)
@@ -97,10 +104,15 @@ func (s *Store) whole(f *file, lines iter.Seq2[*entry.Entry, error]) iter.Seq2[*
 // translate makes the query of a segment. It is false when no line of a segment can match.
 func translate(q *logql.Query) (segment.Query, bool) {
 	want := segment.Query{From: q.From, To: q.To, Newest: !q.Forward, Levels: segment.Levels(q.Levels), Terms: q.Terms, Columns: columns(q.Fields)}
-	if q.Levels == 0 {
+	others := false
+	for _, m := range q.Matchers {
+		if m.Name == "level" || m.Name == "detected_level" {
+			want.Levels &= levels(m)
+		}
+	}
+	if want.Levels == 0 {
 		return want, false
 	}
-	others := false
 	for name, column := range map[string]*segment.Match{
 		"service": &want.Service, "instance": &want.Instance, "handler": &want.Handler, "trace_id": &want.Trace,
 	} {
@@ -113,6 +125,16 @@ func translate(q *logql.Query) (segment.Query, bool) {
 		want.Keep = q.Match
 	}
 	return want, true
+}
+
+// levels are those that a matcher wants.
+func levels(m *logql.Matcher) (set segment.Levels) {
+	for l := entry.Unknown; l <= entry.Fatal; l++ {
+		if m.Match(l.String()) {
+			set |= segment.LevelSet(l)
+		}
+	}
+	return set
 }
 
 func columns(fields logql.Fields) (c segment.Columns) {

@@ -75,7 +75,7 @@ func (s *Store) seal() error {
 	if err != nil || s.sealing == nil { // sealing belongs to this goroutine; others only read it
 		return err
 	}
-	is := span{first: s.next, last: s.next, sealed: s.options.Now().Unix(), journal: cut.File}
+	is := span{first: s.next, last: s.next, sealed: s.swapped.Unix(), journal: cut.File}
 	var important *file
 	if s.options.Where != "" {
 		if important, err = s.write(s.long, is, s.where.Holds); err != nil {
@@ -112,6 +112,7 @@ func (s *Store) swap() (cut journal.Position, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.swapped = s.options.Now()
 	s.sealing, s.active = s.active, &table{}
 	return s.cut, nil
 }
@@ -123,7 +124,7 @@ func (s *Store) write(t *tier, is span, keep func(*entry.Entry) bool) (*file, er
 		return nil, nil
 	}
 	info, err := segment.Write(t.dir, is.name(), slices.Values(lines), segment.Options{})
-	if errors.Is(err, fs.ErrExist) { // of a try that failed in the same second
+	if errors.Is(err, fs.ErrExist) { // of a try that failed later
 		if err = remove(t.path(is)); err == nil {
 			info, err = segment.Write(t.dir, is.name(), slices.Values(lines), segment.Options{})
 		}

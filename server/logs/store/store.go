@@ -42,7 +42,11 @@ type Options struct {
 	// SealAfter is how long a line waits at most until it is sealed. Default: 10m.
 	SealAfter time.Duration
 
-	// Guard watches the disk. Default: nobody does.
+	// Queries is how many may read at a time; others wait. Default: 8.
+	Queries int
+
+	// Guard watches the disk. While it is full, nothing is appended; while it is low, nothing is merged and the short tier
+	// keeps lines only for a quarter of the time. Default: nobody does.
 	Guard *disk.Guard
 	// Taken is called by Append with the lines that are durable now, before it returns. It must neither keep nor change
 	// them, nor block. Default: nobody is told.
@@ -56,6 +60,7 @@ type Options struct {
 const (
 	defaultKeepBytes = 20 << 30
 	defaultSeal      = 48 << 20
+	defaultQueries   = 8
 	day              = 24 * time.Hour
 )
 
@@ -66,6 +71,7 @@ func (o Options) withDefaults() Options {
 	o.Long.Size = cmp.Or(o.Long.Size, defaultKeepBytes)
 	o.SealBytes = cmp.Or(o.SealBytes, defaultSeal)
 	o.SealAfter = cmp.Or(o.SealAfter, 10*time.Minute)
+	o.Queries = cmp.Or(o.Queries, defaultQueries)
 	if o.Taken == nil {
 		o.Taken = func([]entry.Entry) {}
 	}
@@ -86,6 +92,7 @@ type Store struct {
 	where   where.Condition
 	journal *journal.Journal
 	kick    chan struct{} // there is something to seal
+	slots   chan struct{} // one for each query that reads
 
 	// appending is held by who appends, for reading, from before the journal has the lines until the memory has them; and
 	// by who changes the table, so that what is in the journal before the cut is in the table that is sealed.
@@ -97,6 +104,8 @@ type Store struct {
 	short, long *tier
 	next        uint64           // the number of the next seal
 	cut         journal.Position // where the journal goes on behind sealing
+	swapped     time.Time        // when sealing was taken out
+	coming      int              // bytes that are on their way to memory
 
 	counts   counts
 	reported sync.Map // the damaged parts of segments that were reported
@@ -112,6 +121,7 @@ type counts struct {
 // of the file system and of package journal.
 func Open(dir string, o Options) (_ *Store, err error) {
 	s := &Store{options: o.withDefaults(), active: &table{}, kick: make(chan struct{}, 1)}
+	s.slots = make(chan struct{}, s.options.Queries)
 	if o.Where != "" {
 		if s.where, err = where.Parse(o.Where); err != nil {
 			return nil, fmt.Errorf("where: %w", err)
@@ -146,8 +156,8 @@ func (s *Store) reconcile() error {
 		return err
 	}
 	for _, f := range s.long.all() {
-		// When the short tier has nothing, that may be because it has dropped everything since.
-		if f.span.first > sealed.last && begins.Compare(f.span.position()) < 0 {
+		// When the short tier has nothing, that may be because it has dropped everything since; and what was merged is not new.
+		if f.span.first > sealed.last && f.span.first == f.span.last && begins.Compare(f.span.position()) < 0 {
 			if err := s.long.drop(f); err != nil {
 				return err
 			}
@@ -189,7 +199,7 @@ func (s *Store) replay() error {
 		if err != nil {
 			return err
 		}
-		s.active.add(record.Entries, s.options.Now())
+		s.active.add(record.Entries, sizeOf(record.Entries), s.options.Now())
 	}
 	return nil
 }
@@ -228,17 +238,22 @@ func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
 	}
 	s.appending.RLock()
 	defer s.appending.RUnlock()
-	if s.full() {
+	own := clone(lines)
+	bytes := sizeOf(own)
+	if !s.reserve(bytes) {
 		return &ingest.FullError{Reason: "memory: more lines come than can be written", After: time.Second}
 	}
-	own := clone(lines)
-	if err := s.journal.Append(ctx, own); err != nil {
-		return s.journalFailed(err)
-	}
+	err := s.journal.Append(ctx, own)
 	s.mu.Lock()
-	s.active.add(own, s.options.Now())
+	s.coming -= bytes
+	if err == nil {
+		s.active.add(own, bytes, s.options.Now())
+	}
 	ripe := s.active.bytes >= s.options.SealBytes
 	s.mu.Unlock()
+	if err != nil {
+		return s.journalFailed(err)
+	}
 	if ripe {
 		select {
 		case s.kick <- struct{}{}:
@@ -255,15 +270,19 @@ func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
 	return nil
 }
 
-// full says whether memory has no room.
-func (s *Store) full() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	bytes := s.active.bytes
+// reserve takes room in memory, if there is any left: the last batch may be larger than that.
+func (s *Store) reserve(bytes int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := s.active.bytes + s.coming
 	if s.sealing != nil {
-		bytes += s.sealing.bytes
+		used += s.sealing.bytes
 	}
-	return bytes >= 2*s.options.SealBytes
+	if used >= 2*s.options.SealBytes {
+		return false
+	}
+	s.coming += bytes
+	return true
 }
 
 // journalFailed is the error of Append for one of the journal.

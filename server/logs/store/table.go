@@ -20,7 +20,7 @@ type table struct {
 	since  time.Time // when the first of them came
 }
 
-func (t *table) add(lines []entry.Entry, now time.Time) {
+func (t *table) add(lines []entry.Entry, bytes int, now time.Time) {
 	if len(lines) == 0 {
 		return
 	}
@@ -29,9 +29,15 @@ func (t *table) add(lines []entry.Entry, now time.Time) {
 	}
 	t.chunks = append(t.chunks, lines)
 	t.lines += len(lines)
+	t.bytes += bytes
+}
+
+// sizeOf is about how much memory lines take.
+func sizeOf(lines []entry.Entry) (bytes int) {
 	for i := range lines {
-		t.bytes += lines[i].Size()
+		bytes += lines[i].Size()
 	}
+	return bytes
 }
 
 // clone copies lines, but not their texts. The attributes of all share one array. One that has the name of a field that is

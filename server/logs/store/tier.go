@@ -190,21 +190,16 @@ func (t *tier) bytes() (n int64) {
 	return n
 }
 
-// retain drops what is older than the tier keeps, and what is too much: whole hours of seals, the oldest first. Of the hour
-// that is running, single segments.
-func (t *tier) retain(now time.Time) error {
+// retain drops what is older than is kept, and what is too much: whole hours of seals, the oldest first. Of the hour that is
+// running, as little as no segment of the tier above has a part of.
+func (t *tier) retain(now time.Time, keep Keep, above []*file) error {
 	all, bytes := t.all(), t.bytes()
-	running := now.Unix() / int64(time.Hour/time.Second)
 	for len(all) > 0 {
-		oldest := all[0].span
-		old := now.Sub(time.Unix(oldest.sealed, 0)) > t.keep.For
-		if !old && bytes <= t.keep.Size {
+		old := now.Sub(time.Unix(all[0].span.sealed, 0)) > keep.For
+		if !old && bytes <= keep.Size {
 			return nil
 		}
-		n := 1
-		for hour := oldest.bucket(time.Hour); hour < running && n < len(all) && all[n].span.bucket(time.Hour) == hour; {
-			n++
-		}
+		n := together(all, span{sealed: now.Unix()}.bucket(time.Hour), above)
 		for _, f := range all[:n] {
 			bytes -= f.info.Bytes
 		}
@@ -215,6 +210,22 @@ func (t *tier) retain(now time.Time) error {
 		all = all[n:]
 	}
 	return nil
+}
+
+// together is how many of the oldest segments must be dropped at a time.
+func together(all []*file, running int64, above []*file) int {
+	n := 1
+	for hour := all[0].span.bucket(time.Hour); hour < running && n < len(all) && all[n].span.bucket(time.Hour) == hour; {
+		n++
+	}
+	for n < len(all) {
+		last := all[n-1].span.last
+		if !slices.ContainsFunc(above, func(f *file) bool { return f.span.first <= last && last < f.span.last }) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 func (t *tier) close() error {
