@@ -37,7 +37,7 @@ func (a *account) idle(now gabion.Instant) bool {
 	return gcra.Missing(a.full, now) == 0 && (a.work == nil || a.work.inFlight == 0)
 }
 
-// request is what a call asks of an account, and how long it has to wait for it: 0 when it is there. The shard of the
+// request is what a call asks of an account, and how long it has to wait for it: 0 when it is there. The
 // account is locked.
 type request struct {
 	account
@@ -60,6 +60,23 @@ func (r *request) ask(now gabion.Instant, cost int) {
 	default:
 		r.next, r.wait = r.values.rule.Take(r.full, now, r.cost)
 	}
+}
+
+// take takes cost requests from a bucket that refills, if it holds them, and counts the decision. When it does not, wait is how long
+// until it does.
+func (b *bucket) take(now gabion.Instant, v *values, cost int) (wait time.Duration) {
+	if uint(cost) > uint(v.limit) {
+		b.usage.asks(false)
+		return Never
+	}
+	b.full, wait = v.rule.Take(b.full, now, int64(cost))
+	b.usage.asks(wait == 0)
+	return wait
+}
+
+// describe says what is left in a bucket that refills, and how long it takes to be full again.
+func (v *values) describe(now, full gabion.Instant) (remaining int, reset time.Duration) {
+	return int(v.rule.Left(full, now)), gcra.Missing(full, now)
 }
 
 // take takes what was asked for, which is there.
@@ -88,7 +105,7 @@ const (
 
 // askTime asks for a place and, as long as the cost is not known, for an estimate of it.
 func (r *request) askTime(now gabion.Instant) {
-	r.cost, r.reason = int64(r.work.debit(r.values.rule, r.shard.settings.estimate)), ReasonServerTime
+	r.cost, r.reason = int64(r.work.debit(r.values.rule, r.settings.estimate)), ReasonServerTime
 	if limit := r.values.concurrency; limit > 0 && r.work.inFlight >= limit {
 		r.reason, r.wait = ReasonConcurrency, min(max(r.work.learned, minGuess), maxGuess)
 		return
@@ -121,20 +138,19 @@ func (a *account) settle(now gabion.Instant, f *flight, cost time.Duration, ran 
 		a.work.learn(a.values.rule, cost)
 		a.work.served.add(now, cost)
 	} else {
-		a.usage.withdraw(now)
+		a.shard.past.add(a.usage.withdraw(), 0)
 	}
 }
 
 // counts counts a decision.
-func (a *account) counts(now gabion.Instant, admitted bool) {
-	a.shard.count(admitted)
-	a.usage.asks(now, admitted)
+func (a *account) counts(admitted bool) {
+	a.usage.asks(admitted)
 }
 
 // decide counts the decision on a request and describes the account after it.
 func (r *request) decide(now gabion.Instant) Decision {
 	d := Decision{OK: r.wait == 0, Tier: r.values.tier, Limit: r.values.limit}
-	r.counts(now, d.OK)
+	r.counts(d.OK)
 	if !d.OK {
 		d.Reason, d.RetryAfter = r.reason, r.wait
 	}
@@ -148,8 +164,8 @@ func (r *request) decide(now gabion.Instant) Decision {
 		d.Remaining = int(rule.Left(r.full, now) / int64(time.Millisecond))
 		d.Window, d.Reset = rule.Capacity(), gcra.Missing(r.full, now)
 	default:
-		d.Remaining = int(rule.Left(r.full, now))
-		d.Window, d.Reset = rule.Capacity(), gcra.Missing(r.full, now)
+		d.Remaining, d.Reset = r.values.describe(now, r.full)
+		d.Window = rule.Capacity()
 	}
 	return d
 }

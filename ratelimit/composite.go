@@ -112,7 +112,7 @@ func (c *Composite) Acquire(ctx context.Context, now gabion.Instant) (gabion.Tic
 	for i, l := range c.limits {
 		a := &call.asked[i]
 		call.tickets[i] = l.admit(now, a.request)
-		a.shard.mu.Unlock()
+		a.unlock()
 	}
 	return gabion.Ticket{Ref: call}, nil
 }
@@ -126,7 +126,7 @@ func (call *compositeCall) refuse(now gabion.Instant) (longest refusal) {
 				longest = r
 			}
 		}
-		a.shard.mu.Unlock()
+		a.unlock()
 	}
 	return longest
 }

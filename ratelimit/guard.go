@@ -12,23 +12,22 @@ type Limit interface {
 	core() *store
 	// whose says whose call it is and how many requests it counts as.
 	whose(ctx context.Context) (key string, cost int)
-	// ask locks the shard of the key.
+	// ask locks what it returns.
 	ask(now gabion.Instant, key string, cost int) request
 	// admit takes what was asked for, which is there.
 	admit(now gabion.Instant, r request) gabion.Ticket
 }
 
-// acquire is Acquire of a limit.
-func acquire(ctx context.Context, now gabion.Instant, l Limit) (gabion.Ticket, error) {
-	key, cost := l.whose(ctx)
+// acquire is Acquire of a limit for a call whose key and cost are known.
+func acquire(now gabion.Instant, l Limit, key string, cost int) (gabion.Ticket, error) {
 	r := l.ask(now, key, cost)
 	if r.wait == 0 {
 		t := l.admit(now, r)
-		r.shard.mu.Unlock()
+		r.unlock()
 		return t, nil
 	}
 	refused := r.refuse(now, key)
-	r.shard.mu.Unlock()
+	r.unlock()
 	return gabion.Ticket{}, refused.tell(now)
 }
 
@@ -42,7 +41,7 @@ type refusal struct {
 
 // refuse counts a refusal.
 func (r *request) refuse(now gabion.Instant, key string) refusal {
-	return refusal{r.shard.store, r.shard.settings.observer, key, r.decide(now)}
+	return refusal{r.shard.store, r.settings.observer, key, r.decide(now)}
 }
 
 // tell tells the observer, and returns the error. Nothing is locked then.

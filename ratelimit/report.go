@@ -9,17 +9,6 @@ import (
 	"github.com/gabion-io/gabion"
 )
 
-func (sh *shard) count(admitted bool) {
-	if admitted {
-		sh.admitted++
-	} else {
-		sh.refused++
-	}
-	if sh.shared {
-		sh.overflowed++
-	}
-}
-
 // top returns the n busiest keys, as order says.
 func (st *store) top(now gabion.Instant, n int, order func(a, b Usage) int) []Usage {
 	if n <= 0 {
@@ -39,10 +28,14 @@ func (st *store) top(now gabion.Instant, n int, order func(a, b Usage) int) []Us
 func (sh *shard) report(all []Usage, now gabion.Instant) []Usage {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for slot, b := range sh.buckets.All() {
+	settings := sh.settings.Load()
+	for slot, e := range sh.buckets.All() {
 		var a account
-		sh.account(slot, b, now, &a)
-		if u := a.report(now); u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
+		e.Lock()
+		sh.account(settings, slot, e, now, &a)
+		u := a.report(now)
+		e.Unlock()
+		if u.Requests > 0 || u.ServerTime > 0 || u.InFlight > 0 {
 			all = append(all, u)
 		}
 	}
@@ -62,14 +55,29 @@ func (st *store) each(yield func(*shard) bool) {
 func (st *store) snapshot() Snapshot {
 	s := Snapshot{Keys: int(st.keys.Load())}
 	for sh := range st.each {
-		sh.mu.Lock()
-		s.Admitted += sh.admitted
-		s.Refused += sh.refused
-		s.Overflowed += sh.overflowed
-		s.InFlight += sh.inFlight
-		sh.mu.Unlock()
+		made, inFlight := sh.count()
+		s.Admitted += made.asked - made.refused
+		s.Refused += made.refused
+		if sh.shared {
+			s.Overflowed += made.asked
+		}
+		s.InFlight += inFlight
 	}
 	return s
+}
+
+// count sums up what the shard has decided. What buckets have counted moves to the past under the mutex of the shard alone, so
+// that nothing is counted twice, or not at all.
+func (sh *shard) count() (made decisions, inFlight int) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	made = sh.past
+	for _, e := range sh.buckets.All() {
+		e.Lock()
+		made.add(e.Value.usage.all())
+		e.Unlock()
+	}
+	return made, sh.inFlight
 }
 
 func (st *store) describe() gabion.Description {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -55,8 +56,9 @@ func (l *ServerTime) Update(cfg ServerTimeConfig) error {
 func (l *ServerTime) Begin(now gabion.Instant, key string) (Charge, Decision) {
 	var r request
 	var charge Charge
-	l.store.lock(now, key, &r.account)
-	defer r.shard.mu.Unlock()
+	key = shorten(key)
+	l.store.lock(now, maphash.String(l.store.seed, key), key, &r.account)
+	defer r.unlock()
 	if r.askTime(now); r.wait == 0 {
 		f := r.begin(now)
 		charge = Charge{f, f.stamp}
@@ -90,7 +92,9 @@ func (c Charge) end(now gabion.Instant, cost time.Duration, ran bool) {
 		return // ended before
 	}
 	var a account
-	sh.account(f.slot, sh.buckets.At(f.slot), now, &a)
+	e := sh.buckets.At(f.slot)
+	sh.past.add(e.Value.usage.roll(now))
+	sh.account(sh.settings.Load(), f.slot, e, now, &a)
 	a.settle(now, f, cost, ran)
 	sh.endFlight(f)
 }
@@ -107,7 +111,7 @@ func (l *ServerTime) TopByRequests(now gabion.Instant, n int) []Usage {
 	return l.store.top(now, n, byRequests)
 }
 
-// Snapshot counts what the limiter did.
+// Snapshot counts what the limiter did. It adds up what its keys did, which takes some 20 ns for each.
 func (l *ServerTime) Snapshot() Snapshot { return l.store.snapshot() }
 
 // Describe implements [gabion.Policy].
@@ -115,7 +119,8 @@ func (l *ServerTime) Describe() gabion.Description { return l.store.describe() }
 
 // Acquire implements [gabion.Guard]: it begins a call for the key of ctx, see [WithKey].
 func (l *ServerTime) Acquire(ctx context.Context, now gabion.Instant) (gabion.Ticket, error) {
-	return acquire(ctx, now, l)
+	key, cost := l.whose(ctx)
+	return acquire(now, l, key, cost)
 }
 
 func (l *ServerTime) core() *store { return l.store }
@@ -125,14 +130,15 @@ func (l *ServerTime) whose(ctx context.Context) (string, int) {
 }
 
 func (l *ServerTime) ask(now gabion.Instant, key string, _ int) (r request) {
-	l.store.lock(now, key, &r.account)
+	key = shorten(key)
+	l.store.lock(now, maphash.String(l.store.seed, key), key, &r.account)
 	r.askTime(now)
 	return r
 }
 
 func (l *ServerTime) admit(now gabion.Instant, r request) gabion.Ticket {
 	f := r.begin(now)
-	r.counts(now, true)
+	r.counts(true)
 	return gabion.Ticket{Stamp: f.stamp, Ref: f}
 }
 

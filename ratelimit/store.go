@@ -39,15 +39,20 @@ type store struct {
 // stores counts the stores.
 var stores atomic.Uint64
 
-// shard is a part of the keys. Its mutex guards all of it.
+// shard is a part of the keys.
+//
+// In a bucket that refills, most calls need nothing but the bucket of their key, which has a lock of its own: see
+// [shard.find]. The mutex of the shard guards which keys there are, and all the rest. Who holds it may wait for the
+// lock of a bucket, never the other way round.
 type shard struct {
-	mu     sync.Mutex
 	store  *store
 	kind   kind
 	shared bool // it is the one with the shared buckets
-	// settings are those that its buckets are under.
-	settings *settings
+	// settings are those that its buckets are under, nil while they are brought to other ones.
+	settings atomic.Pointer[settings]
 	buckets  keytable.Table[bucket]
+
+	mu sync.Mutex
 	// works and logs are more of what is known of the key at a slot, for the kinds that need it.
 	works []*work
 	logs  []*slidinglog.Log
@@ -56,11 +61,19 @@ type shard struct {
 	// free are flights to be used again.
 	free     *flight
 	freeSize int
-
-	admitted, refused, overflowed uint64
-	inFlight                      int
+	inFlight int
+	// past is the decisions that are in the usage of no bucket any more.
+	past decisions
 
 	_ [64]byte // so that a shard shares no cache line with the busy fields of the next
+}
+
+// decisions are so many.
+type decisions struct{ asked, refused uint64 }
+
+func (d *decisions) add(asked, refused uint32) {
+	d.asked += uint64(asked)
+	d.refused += uint64(refused)
 }
 
 const (
@@ -68,7 +81,7 @@ const (
 	// usualShards, more only when each would have over manyKeys, so that none is locked for long when it grows.
 	fewKeys, manyKeys = 256, 1 << 14
 	usualShards       = 64
-	mostShards        = 4096
+	mostShards        = 1 << 14
 )
 
 func shardsFor(maxKeys int64) int {
@@ -80,7 +93,9 @@ func newStore(name string, kind kind, s *settings) *store {
 	st := &store{name: name, kind: kind, number: stores.Add(1), seed: maphash.MakeSeed(), shards: make([]shard, shardsFor(s.maxKeys))}
 	st.settings.Store(s)
 	for sh := range st.each {
-		sh.store, sh.kind, sh.settings, sh.buckets = st, kind, s, keytable.New[bucket](st.seed)
+		sh.store, sh.kind = st, kind
+		sh.settings.Store(s)
+		sh.buckets.Init(st.seed)
 	}
 	st.overflow.shared = true
 	return st
@@ -93,33 +108,62 @@ func (st *store) update(next *settings) {
 	st.settings.Store(next)
 }
 
-// account is what is known of one key, with its shard locked.
+// account is what is known of one key, with its guard locked: the lock of the bucket, or of the shard for the kinds that know
+// more than is in the bucket.
 type account struct {
 	*bucket
-	slot   keytable.Slot
-	hash   uint64 // of the key, where a call looked for it
-	shard  *shard
-	values *values
-	work   *work           // nil but for server time
-	log    *slidinglog.Log // nil but in a sliding window
+	guard    *sync.Mutex
+	slot     keytable.Slot
+	hash     uint64 // of the key, where a call looked for it
+	shard    *shard
+	settings *settings
+	values   *values
+	work     *work           // nil but for server time
+	log      *slidinglog.Log // nil but in a sliding window
 }
 
-// lock makes a the account of key, brought to now. The caller unlocks its shard.
-func (st *store) lock(now gabion.Instant, key string, a *account) {
-	key = shorten(key)
-	hash := maphash.String(st.seed, key)
-	sh := st.shard(hash)
+func (a *account) unlock() { a.guard.Unlock() }
+
+// find returns the entry of a key, which it has locked, and what the key is allowed. It needs no lock of a shard, and is enough
+// for most calls where buckets refill. It returns nil when there is more to do: for a new key, after an update, once a minute
+// for each key, and for other kinds.
+func (sh *shard) find(now gabion.Instant, hash uint64, key string) (*keytable.Entry[bucket], *values) {
+	if sh.kind != byBucket {
+		return nil, nil
+	}
+	e := sh.buckets.Find(hash, key)
+	if e == nil {
+		return nil, nil
+	}
+	// While an entry is locked, it is not brought to other settings than those of the shard.
+	s := sh.settings.Load()
+	if s != sh.store.settings.Load() || e.Value.usage.minute < minuteOf(now) {
+		e.Unlock()
+		return nil, nil
+	}
+	return e, s.all[e.Value.values]
+}
+
+// lock makes a the account of a key, brought to now. The caller unlocks it.
+func (st *store) lock(now gabion.Instant, hash uint64, key string, a *account) {
+	if sh := st.shard(hash); !sh.lockKey(now, hash, key, a) {
+		st.lockShared(now, key, a)
+	}
+}
+
+// lockKey makes a the account of a key, a new one if need be. It locks nothing and says so when there is no room for that.
+func (sh *shard) lockKey(now gabion.Instant, hash uint64, key string, a *account) bool {
 	sh.lock(now)
-	slot, b := sh.buckets.Find(hash, key)
-	if b == nil {
-		if slot, b = sh.add(now, hash, key); b == nil {
+	slot, e := sh.buckets.Lookup(hash, key)
+	if e == nil {
+		if slot, e = sh.add(now, hash, key); e == nil {
 			sh.mu.Unlock()
-			st.lockShared(now, key, a)
-			return
+			return false
 		}
 	}
 	a.hash = hash
-	sh.account(slot, b, now, a)
+	sh.keep(now, slot, e, a)
+	return true
 }
 
 // lockKnown is lock for a key that should be known already. When it is not, it says so and locks nothing.
@@ -129,20 +173,20 @@ func (st *store) lockKnown(now gabion.Instant, key string, a *account) bool {
 	if st.shard(hash).lockHash(now, hash, a) {
 		return true
 	}
-	s := st.settings.Load()
-	return st.overflow.lockHash(now, maphash.String(st.seed, s.all[s.valuesOf(key)].tier), a)
+	_, hash = st.sharedKey(st.settings.Load(), key)
+	return st.overflow.lockHash(now, hash, a)
 }
 
 // lockHash makes a the account of the key with this hash. When there is none, it leaves the shard unlocked.
 func (sh *shard) lockHash(now gabion.Instant, hash uint64, a *account) bool {
 	sh.lock(now)
-	slot, b := sh.buckets.FindHash(hash)
-	if b == nil {
+	slot, e := sh.buckets.LookupHash(hash)
+	if e == nil {
 		sh.mu.Unlock()
 		return false
 	}
 	a.hash = hash
-	sh.account(slot, b, now, a)
+	sh.keep(now, slot, e, a)
 	return true
 }
 
@@ -150,15 +194,19 @@ func (sh *shard) lockHash(now gabion.Instant, hash uint64, a *account) bool {
 func (st *store) lockShared(now gabion.Instant, key string, a *account) {
 	sh := &st.overflow
 	sh.lock(now)
-	s := sh.settings
-	tier := s.all[s.valuesOf(key)].tier
-	hash := maphash.String(st.seed, tier)
-	slot, b := sh.buckets.Find(hash, tier)
-	if b == nil {
-		slot, b = sh.open(hash, tier, s.valuesOfTier(tier))
+	tier, hash := st.sharedKey(sh.settings.Load(), key)
+	slot, e := sh.buckets.Lookup(hash, tier)
+	if e == nil {
+		slot, e = sh.open(hash, tier, sh.settings.Load().valuesOfTier(tier))
 	}
 	a.hash = hash
-	sh.account(slot, b, now, a)
+	sh.keep(now, slot, e, a)
+}
+
+// sharedKey is the key under which the bucket is found that the keys of a tier share: its name.
+func (st *store) sharedKey(s *settings, key string) (tier string, hash uint64) {
+	tier = s.all[s.valuesOf(key)].tier
+	return tier, maphash.String(st.seed, tier)
 }
 
 func (st *store) shard(hash uint64) *shard { return &st.shards[hash&uint64(len(st.shards)-1)] }
@@ -166,30 +214,46 @@ func (st *store) shard(hash uint64) *shard { return &st.shards[hash&uint64(len(s
 // lock locks the shard and brings its buckets to the settings in force.
 func (sh *shard) lock(now gabion.Instant) {
 	sh.mu.Lock()
-	if s := sh.store.settings.Load(); s != sh.settings { // not loaded earlier, so that none ever sees older ones than before
+	if s := sh.store.settings.Load(); s != sh.settings.Load() { // not loaded earlier, so that none ever sees older ones than before
 		sh.adopt(s, s.begin(now))
 	}
 }
 
 // adopt brings all buckets to other settings as of the instant at.
 func (sh *shard) adopt(next *settings, at gabion.Instant) {
-	for slot, b := range sh.buckets.All() {
+	old := sh.settings.Swap(nil) // from now on nobody locks a bucket alone who does not hold it already
+	for slot, e := range sh.buckets.All() {
 		var a account
-		sh.account(slot, b, at, &a)
+		e.Lock()
+		sh.account(old, slot, e, at, &a)
 		values := next.valuesOf
 		if sh.shared {
 			values = next.valuesOfTier
 		}
 		index := values(sh.buckets.Key(slot))
 		a.convert(next.all[index], at)
-		b.values = index
+		a.bucket.values = index
+		e.Unlock()
 	}
-	sh.settings = next
+	sh.settings.Store(next)
 }
 
-// account makes a what is known of the key at a slot, brought to now.
-func (sh *shard) account(slot keytable.Slot, b *bucket, now gabion.Instant, a *account) {
-	a.bucket, a.slot, a.shard, a.values = b, slot, sh, sh.settings.all[b.values]
+// keep makes a the account at a slot, brought to now, and keeps locked what guards it, of the shard and its bucket.
+func (sh *shard) keep(now gabion.Instant, slot keytable.Slot, e *keytable.Entry[bucket], a *account) {
+	if sh.kind == byBucket {
+		e.Lock()
+		defer sh.mu.Unlock()
+		a.guard = &e.Mutex
+	} else {
+		a.guard = &sh.mu
+	}
+	sh.past.add(e.Value.usage.roll(now))
+	sh.account(sh.settings.Load(), slot, e, now, a)
+}
+
+// account makes a what is known of the key at a slot. The calls in flight are charged up to now.
+func (sh *shard) account(s *settings, slot keytable.Slot, e *keytable.Entry[bucket], now gabion.Instant, a *account) {
+	a.bucket, a.slot, a.shard, a.settings, a.values = &e.Value, slot, sh, s, s.all[e.Value.values]
 	switch sh.kind {
 	case byTime:
 		a.work = sh.works[slot]
@@ -200,31 +264,32 @@ func (sh *shard) account(slot keytable.Slot, b *bucket, now gabion.Instant, a *a
 }
 
 // add makes an account for a new key, nil when there is no room.
-func (sh *shard) add(now gabion.Instant, hash uint64, key string) (keytable.Slot, *bucket) {
+func (sh *shard) add(now gabion.Instant, hash uint64, key string) (keytable.Slot, *keytable.Entry[bucket]) {
 	if !sh.room(now, key) {
 		return 0, nil
 	}
-	slot, b := sh.open(hash, key, sh.settings.valuesOf(key))
-	if b == nil {
+	slot, e := sh.open(hash, key, sh.settings.Load().valuesOf(key))
+	if e == nil {
 		sh.store.keys.Add(-1)
 	}
-	return slot, b
+	return slot, e
 }
 
 // open makes an account.
-func (sh *shard) open(hash uint64, key string, values uint32) (keytable.Slot, *bucket) {
-	slot, b := sh.buckets.Add(hash, key)
-	if b == nil {
+func (sh *shard) open(hash uint64, key string, values uint32) (keytable.Slot, *keytable.Entry[bucket]) {
+	slot, e := sh.buckets.Add(hash, key)
+	if e == nil {
 		return 0, nil
 	}
-	b.values = values
+	e.Value.values = values
+	e.Unlock()
 	switch sh.kind {
 	case byTime:
 		sh.works = put(sh.works, slot, &work{})
 	case bySliding:
 		sh.logs = put(sh.logs, slot, &slidinglog.Log{})
 	}
-	return slot, b
+	return slot, e
 }
 
 // put puts v at a slot that is at most one beyond the others.

@@ -25,39 +25,49 @@ type served struct {
 
 func minuteOf(now gabion.Instant) uint32 { return uint32(now / usageWindow) }
 
-// roll moves on to the minute of now. Whatever comes late counts for the present minute.
-func (u *usage) roll(now gabion.Instant) {
+// roll moves on to the minute of now, and returns what is not counted any more. Whatever comes late counts for the
+// present minute.
+func (u *usage) roll(now gabion.Instant) (asked, refused uint32) {
 	minute := minuteOf(now)
 	switch {
 	case minute <= u.minute:
+		return 0, 0
 	case minute == u.minute+1:
+		asked, refused = u.asked[1], u.refused[1]
 		u.asked = [2]uint32{0, u.asked[0]}
 		u.refused = [2]uint32{0, u.refused[0]}
 		u.minute = minute
 	default:
+		asked, refused = u.all()
 		*u = usage{minute: minute}
 	}
+	return asked, refused
 }
 
-// asks counts a decision.
-func (u *usage) asks(now gabion.Instant, admitted bool) {
-	u.roll(now)
+// all is what is counted.
+func (u *usage) all() (asked, refused uint32) {
+	return u.asked[0] + u.asked[1], u.refused[0] + u.refused[1]
+}
+
+// asks counts a decision in the present minute.
+func (u *usage) asks(admitted bool) {
 	u.asked[0]++
 	if !admitted {
 		u.refused[0]++
 	}
 }
 
-// withdraw forgets an admitted call that never ran.
-func (u *usage) withdraw(now gabion.Instant) {
-	u.roll(now)
-	if u.asked[0] > 0 {
-		u.asked[0]--
+// withdraw forgets an admitted call that never ran, and returns how many it has forgotten.
+func (u *usage) withdraw() uint32 {
+	if u.asked[0] == 0 {
+		return 0
 	}
+	u.asked[0]--
+	return 1
 }
 
 // sums are what happened in the window that ends now.
-func (u *usage) sums(now gabion.Instant) (asked, refused uint64) {
+func (u usage) sums(now gabion.Instant) (asked, refused uint64) {
 	u.roll(now)
 	sum := func(of [2]uint32) uint64 { return uint64(of[0]) + uint64(math.Round(float64(of[1])*before(now))) }
 	return sum(u.asked), sum(u.refused)

@@ -30,6 +30,8 @@ const (
 type Rule struct {
 	// One unit takes num/den nanoseconds to refill.
 	num, den int64
+	// unit is how long one unit takes, rounded up.
+	unit     time.Duration
 	capacity time.Duration
 	// inverse is 2^64/num of a [Count], 0 otherwise: multiplying by it is faster than dividing by num.
 	inverse uint64
@@ -39,7 +41,7 @@ type Rule struct {
 // [MinInterval], and burst units must refill within [MaxFill].
 func Count(n int64, per time.Duration, burst int64) Rule {
 	interval := (int64(per) + n - 1) / n
-	r := Rule{num: interval, den: 1, capacity: time.Duration(min(clamped(burst, interval, 1, 0), int64(MaxFill)))}
+	r := Rule{num: interval, den: 1, unit: time.Duration(interval), capacity: time.Duration(min(clamped(burst, interval, 1, 0), int64(MaxFill)))}
 	if interval > 1 {
 		r.inverse, _ = bits.Div64(1, 0, uint64(interval))
 	}
@@ -49,17 +51,24 @@ func Count(n int64, per time.Duration, burst int64) Rule {
 // Amount is the rule of a quota of nanoseconds in per, with room for the whole quota. Both must be positive, per at most
 // [MaxFill].
 func Amount(quota, per time.Duration) Rule {
-	return Rule{num: int64(per), den: int64(quota), capacity: per}
+	return Rule{num: int64(per), den: int64(quota), unit: time.Duration((int64(per)-1)/int64(quota) + 1), capacity: per}
 }
 
 // IsZero says whether the rule is no bound at all.
-func (r Rule) IsZero() bool { return r.num == 0 }
+func (r *Rule) IsZero() bool { return r.num == 0 }
 
 // Capacity is how long an empty bucket takes to get full.
-func (r Rule) Capacity() time.Duration { return r.capacity }
+func (r *Rule) Capacity() time.Duration { return r.capacity }
 
 // Span is how long so many units take to refill.
-func (r Rule) Span(units int64) time.Duration {
+func (r *Rule) Span(units int64) time.Duration {
+	if units == 1 {
+		return r.unit
+	}
+	return r.span(units)
+}
+
+func (r *Rule) span(units int64) time.Duration {
 	if r.IsZero() || units <= 0 {
 		return 0
 	}
@@ -72,7 +81,7 @@ func (r Rule) Span(units int64) time.Duration {
 // Take takes units from a bucket that will be full at the given instant, if it holds that many. It returns the
 // new instant. When the bucket holds too little, the instant is unchanged and wait is how long until it holds enough;
 // that is never the case for more units than the capacity.
-func (r Rule) Take(full, now time.Duration, units int64) (next, wait time.Duration) {
+func (r *Rule) Take(full, now time.Duration, units int64) (next, wait time.Duration) {
 	next = max(full, now) + r.Span(units)
 	if wait = next - now - r.capacity; wait > 0 && !r.IsZero() {
 		return full, wait
@@ -82,12 +91,12 @@ func (r Rule) Take(full, now time.Duration, units int64) (next, wait time.Durati
 
 // Spend takes units whether the bucket holds them or not, but leaves it at most one capacity in debt. It returns the new
 // instant and how much refilling time was forgiven so.
-func (r Rule) Spend(full, now time.Duration, units int64) (next, forgiven time.Duration) {
+func (r *Rule) Spend(full, now time.Duration, units int64) (next, forgiven time.Duration) {
 	return r.Bound(max(full, now)+r.Span(units), now)
 }
 
 // Bound forgives what is more than one capacity of debt.
-func (r Rule) Bound(full, now time.Duration) (next, forgiven time.Duration) {
+func (r *Rule) Bound(full, now time.Duration) (next, forgiven time.Duration) {
 	forgiven = max(0, full-now-2*r.capacity)
 	return full - forgiven, forgiven
 }
@@ -101,7 +110,7 @@ func Refund(full, now, span time.Duration) time.Duration {
 func Missing(full, now time.Duration) time.Duration { return max(0, full-now) }
 
 // Left is how many whole units the bucket holds, never negative.
-func (r Rule) Left(full, now time.Duration) int64 {
+func (r *Rule) Left(full, now time.Duration) int64 {
 	left := r.capacity - Missing(full, now)
 	if left <= 0 || r.IsZero() {
 		return 0
@@ -118,7 +127,7 @@ func (r Rule) Left(full, now time.Duration) int64 {
 
 // Convert is the instant of the same bucket under another rule: what share of it is missing stays. So an empty bucket
 // stays empty, a full one full, and nobody waits longer than a bucket in the same state would under the new rule.
-func (r Rule) Convert(full, now time.Duration, to Rule) time.Duration {
+func (r *Rule) Convert(full, now time.Duration, to Rule) time.Duration {
 	missing := Missing(full, now)
 	if missing == 0 || r.IsZero() || to.IsZero() {
 		return now
@@ -127,7 +136,7 @@ func (r Rule) Convert(full, now time.Duration, to Rule) time.Duration {
 }
 
 // Scale converts a refilling time to the same share of another rule's capacity. Neither rule may be zero.
-func (r Rule) Scale(span time.Duration, to Rule) time.Duration {
+func (r *Rule) Scale(span time.Duration, to Rule) time.Duration {
 	return time.Duration(clamped(int64(span), int64(to.capacity), int64(r.capacity), uint64(r.capacity-1)))
 }
 

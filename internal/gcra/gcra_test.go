@@ -41,7 +41,8 @@ func TestAmount(t *testing.T) {
 	if got := r.Left(5*time.Second, 0); got != int64(time.Second) {
 		t.Errorf("half missing: left %v", time.Duration(got))
 	}
-	if got := Amount(3, 1).Span(1); got != 1 {
+	third := Amount(3, 1)
+	if got := third.Span(1); got != 1 {
 		t.Errorf("a third of a nanosecond is rounded to %v, must be up", got)
 	}
 }
@@ -94,7 +95,8 @@ func TestConvertKeepsTheShare(t *testing.T) {
 	if full := old.Convert(now+5, now, Rule{}); full != now {
 		t.Errorf("to no bound: %v", full)
 	}
-	if full := (Rule{}).Convert(now+5, now, old); full != now {
+	var none Rule
+	if full := none.Convert(now+5, now, old); full != now {
 		t.Errorf("from no bound: %v", full)
 	}
 }

@@ -1,16 +1,22 @@
 // Package keytable remembers a value for each of very many keys in little memory: beside the text of a key and its value it
-// takes 8 bytes and at most 11 for the index. It holds no pointers when the values hold none, so the garbage
-// collector does not look at it.
+// takes 32 bytes less the first 18 of the text, and at most 7 for the index. It holds no pointers when the values hold
+// none, so the garbage collector does not look at it.
 //
-//	index (open addressing)      entries (in chunks, never moved)      texts (in blocks)
-//	[tag │ slot] ─────────────▶  value │ where its text is ─────────▶  …alice bob carol…
+//	index (open addressing)      entries (in chunks, never moved)                 texts (in blocks)
+//	[tag │ slot] ─────────────▶  lock │ value │ how its text begins │ the rest ─▶  …ice-long-name ob-long-name…
 //
-// A table is not safe for concurrent use.
+// With a value of 32 bytes, an entry is one cache line, which is all that is read of a key with a short text, and all
+// that is written.
+//
+// Goroutines that look for keys need not wait for each other, nor for whoever adds and removes keys: an entry has a lock of
+// its own. Only one goroutine at a time may add and remove keys; who does that is called the owner here.
 package keytable
 
 import (
 	"hash/maphash"
 	"iter"
+	"sync"
+	"sync/atomic"
 )
 
 // Slot is the place of a key. It stays the same until the key is removed; then another key may get it.
@@ -22,103 +28,163 @@ const (
 	// MaxLength is how many bytes a key may have.
 	MaxLength = 512
 
-	slotBits   = 24
-	chunkBits  = 6
-	chunkSize  = 1 << chunkBits
-	vacant     = 1<<16 - 1 // the length of no key
-	leastIndex = 8
+	chunkBits = 5
+	chunkSize = 1 << chunkBits
+	// headSize is how much of a text is in the entry: what is left of 64 bytes beside a value of 32.
+	headSize = 18
 )
 
-// Table is a value for each key. Make it with [New].
+// Table is a value for each key. Make it with [Table.Init].
 type Table[V any] struct {
 	seed maphash.Seed
-	// index is a power of two of cells: 0, or eight bits of the hash and the slot + 1. Cells are looked at one after the
-	// other, from the one that the hash says up to the first that is 0.
-	index []uint32
-	// chunks hold the entries. Chunks are added, never moved.
-	chunks []*[chunkSize]entry[V]
-	slots  Slot // so many were ever used at once
-	free   Slot // + 1, the first of those without a key
-	keys   int
-	texts  texts
+	// view is what has to be known to find a key. It is replaced whenever the index or the number of chunks grows.
+	view  atomic.Pointer[view[V]]
+	slots Slot // so many were ever used at once
+	free  Slot // + 1, the first of those without a key
+	keys  int
+	// texts are the ends of long texts: in one of the two, but for the time when compact takes them to the other.
+	texts   [2]texts
+	current uint16 // which of them
 }
 
-type entry[V any] struct {
-	value  V
-	at     uint32 // of the text; of a vacant entry: the next one + 1
-	length uint16
+// Entry is the value of a key. Its lock guards the value.
+type Entry[V any] struct {
+	sync.Mutex
+	Value V
+
+	// What follows is read under the lock, or by the owner, and written by the owner under the lock.
+
+	at     uint32 // of the end of the text; of a vacant entry: the next one + 1
+	length uint16 // of the text; its highest bit says which texts its end is in
+	head   [headSize]byte
 }
 
-// New makes an empty table for keys that are hashed with the seed.
-func New[V any](seed maphash.Seed) Table[V] { return Table[V]{seed: seed} }
+const (
+	second     = 1 << 15 // the bit of an entry's length for the second texts
+	lengthMask = second - 1
+	vacant     = lengthMask // the length of no key
+)
 
-// Len is how many keys there are.
+// size is the length of the text.
+func (e *Entry[V]) size() int { return int(e.length & lengthMask) }
+
+// Init makes the table an empty one, for keys that are hashed with the seed.
+func (t *Table[V]) Init(seed maphash.Seed) {
+	t.seed = seed
+	t.view.Store(&view[V]{})
+}
+
+// Len is how many keys there are. It is for the owner.
 func (t *Table[V]) Len() int { return t.keys }
 
-// Slots bounds the slots: all are below it.
+// Slots bounds the slots: all are below it. It is for the owner.
 func (t *Table[V]) Slots() Slot { return t.slots }
 
-// home is the cell where the search for a hash begins, tag what a cell holds of it. Neither uses the lowest eight bits, by
-// which the user of several tables may choose one.
-func (t *Table[V]) home(hash uint64) uint64 { return hash >> 8 & uint64(len(t.index)-1) }
-
-func tag(hash uint64) uint32 { return uint32(hash >> 56 << slotBits) }
-
-func (t *Table[V]) entry(s Slot) *entry[V] { return &t.chunks[s>>chunkBits][s%chunkSize] }
-
-func (t *Table[V]) text(e *entry[V]) []byte { return t.texts.get(e.at, e.length) }
-
-// Find returns the value of a key and its slot, nil when there is none. The hash is maphash.String of the key and the seed.
-func (t *Table[V]) Find(hash uint64, key string) (Slot, *V) {
-	if len(t.index) == 0 {
-		return 0, nil
-	}
-	mask := uint64(len(t.index) - 1)
-	for i := t.home(hash); t.index[i] != 0; i = (i + 1) & mask {
-		if cell := t.index[i]; cell>>slotBits<<slotBits == tag(hash) {
-			s := slotOf(cell)
-			if e := t.entry(s); string(t.text(e)) == key {
-				return s, &e.value
+// Find returns the entry of a key, which it has locked: nil when there is none. The hash is maphash.String of
+// the key and the seed. Find is for everybody at any time; but for whoever is not the owner it may find nothing while the
+// owner is changing something.
+func (t *Table[V]) Find(hash uint64, key string) *Entry[V] {
+	v := t.view.Load()
+	index, want := v.index, tag(hash)
+	i := v.home(hash)
+	for range index {
+		c := cell(index[i].Load())
+		if c == 0 {
+			break
+		}
+		if c.tag() == want {
+			if e := v.entry(c.slot()); e != nil {
+				e.Lock()
+				if e.begins(key) && (len(key) <= headSize || t.ends(e, key)) {
+					return e
+				}
+				e.Unlock()
 			}
+		}
+		if i++; i == len(index) {
+			i = 0
+		}
+	}
+	return nil
+}
+
+// Lookup is [Table.Find] without the lock, and returns the slot too. It is for the owner.
+func (t *Table[V]) Lookup(hash uint64, key string) (Slot, *Entry[V]) {
+	for s, e := range t.view.Load().candidates(hash) {
+		if t.has(e, key) {
+			return s, e
 		}
 	}
 	return 0, nil
 }
 
-// FindHash is [Table.Find] by the hash alone, which is that of some other key once in 2^64 times.
-func (t *Table[V]) FindHash(hash uint64) (Slot, *V) {
-	if len(t.index) == 0 {
-		return 0, nil
-	}
-	mask := uint64(len(t.index) - 1)
-	for i := t.home(hash); t.index[i] != 0; i = (i + 1) & mask {
-		if cell := t.index[i]; cell>>slotBits<<slotBits == tag(hash) {
-			s := slotOf(cell)
-			if e := t.entry(s); maphash.Bytes(t.seed, t.text(e)) == hash {
-				return s, &e.value
-			}
+// LookupHash is [Table.Lookup] by the hash alone, which is that of some other key once in 2^64 times.
+func (t *Table[V]) LookupHash(hash uint64) (Slot, *Entry[V]) {
+	for s, e := range t.view.Load().candidates(hash) {
+		if t.hash(e) == hash {
+			return s, e
 		}
 	}
 	return 0, nil
 }
 
-func slotOf(cell uint32) Slot { return Slot(cell&(1<<slotBits-1)) - 1 }
+// has says whether the entry is that of a key.
+func (t *Table[V]) has(e *Entry[V], key string) bool {
+	return e.begins(key) && (len(key) <= headSize || t.ends(e, key))
+}
 
-// Add adds a key that is not there, and returns its zero value, nil when the table is full or the key too long. The text
-// of the key is copied.
-func (t *Table[V]) Add(hash uint64, key string) (Slot, *V) {
-	if t.keys >= MaxKeys || len(key) > MaxLength || len(t.texts.blocks) >= maxBlocks {
+// begins says whether the entry is that of a key as long and with the same beginning.
+func (e *Entry[V]) begins(key string) bool {
+	n := min(len(key), headSize)
+	return e.size() == len(key) && string(e.head[:n]) == key[:n]
+}
+
+// ends says whether a key that begins as that of the entry also ends like it.
+func (t *Table[V]) ends(e *Entry[V], key string) bool { return string(t.end(e)) == key[headSize:] }
+
+// end is what of a text is not in the entry.
+func (t *Table[V]) end(e *Entry[V]) []byte {
+	return t.texts[e.length/second].get(e.at, e.size()-headSize)
+}
+
+// text appends the text of an entry.
+func (t *Table[V]) text(to []byte, e *Entry[V]) []byte {
+	n := e.size()
+	to = append(to, e.head[:min(n, headSize)]...)
+	if n > headSize {
+		to = append(to, t.end(e)...)
+	}
+	return to
+}
+
+func (t *Table[V]) hash(e *Entry[V]) uint64 {
+	if n := e.size(); n <= headSize {
+		return maphash.Bytes(t.seed, e.head[:n])
+	}
+	var text [MaxLength]byte
+	return maphash.Bytes(t.seed, t.text(text[:0], e))
+}
+
+// Add adds a key that is not there. It returns its slot and its entry, which it has locked: nil when the table is full
+// or the key too long. The text of the key is copied. It is for the owner.
+func (t *Table[V]) Add(hash uint64, key string) (Slot, *Entry[V]) {
+	if t.keys >= MaxKeys || len(key) > MaxLength || t.texts[t.current].full() {
 		return 0, nil
 	}
-	if 4*(t.keys+1) > 3*len(t.index) {
-		t.reindex()
+	if v := t.view.Load(); t.keys+1 > v.room() {
+		t.reindex(v.grown())
 	}
 	s := t.vacate()
 	e := t.entry(s)
-	*e = entry[V]{at: t.texts.add(key), length: uint16(len(key))}
-	t.link(hash, s)
+	e.Lock()
+	var none V
+	e.Value, e.length = none, uint16(len(key))|t.current*second
+	if copy(e.head[:], key) < len(key) {
+		e.at = t.texts[t.current].add(key[headSize:])
+	}
+	t.view.Load().link(hash, s)
 	t.keys++
-	return s, &e.value
+	return s, e
 }
 
 // vacate returns a slot without a key.
@@ -128,92 +194,80 @@ func (t *Table[V]) vacate() Slot {
 		t.free = Slot(t.entry(s).at)
 		return s
 	}
-	if int(t.slots) == len(t.chunks)*chunkSize {
-		t.chunks = append(t.chunks, new([chunkSize]entry[V]))
+	if v := t.view.Load(); int(t.slots) == len(v.chunks)*chunkSize {
+		c := new([chunkSize]Entry[V])
+		for i := range c {
+			c[i].length = vacant
+		}
+		t.view.Store(&view[V]{v.index, append(v.chunks, c)})
 	}
 	t.slots++
 	return t.slots - 1
 }
 
-// link puts a slot into the index.
-func (t *Table[V]) link(hash uint64, s Slot) {
-	mask := uint64(len(t.index) - 1)
-	i := t.home(hash)
-	for t.index[i] != 0 {
-		i = (i + 1) & mask
+// reindex writes the index anew, with so many cells.
+func (t *Table[V]) reindex(cells int) {
+	next := &view[V]{make([]atomic.Uint32, cells), t.view.Load().chunks}
+	for s, e := range t.All() {
+		next.link(t.hash(e), s)
 	}
-	t.index[i] = tag(hash) | uint32(s+1)
+	t.view.Store(next)
 }
 
-// reindex doubles the index.
-func (t *Table[V]) reindex() {
-	t.index = make([]uint32, max(leastIndex, 2*len(t.index)))
-	for s := range t.All() {
-		t.link(t.hash(s), s)
-	}
-}
-
-func (t *Table[V]) hash(s Slot) uint64 { return maphash.Bytes(t.seed, t.text(t.entry(s))) }
-
-// Remove forgets the key at the slot.
+// Remove forgets the key at the slot, whose entry is locked. It is for the owner.
 func (t *Table[V]) Remove(s Slot) {
-	t.unlink(s)
 	e := t.entry(s)
-	t.texts.drop(e.length)
-	*e = entry[V]{at: uint32(t.free), length: vacant}
+	t.view.Load().unlink(t.hash(e), s, func(s Slot) uint64 { return t.hash(t.entry(s)) })
+	texts := &t.texts[t.current]
+	if n := e.size(); n > headSize {
+		texts.drop(n - headSize)
+	}
+	e.at, e.length = uint32(t.free), vacant
 	t.free = s + 1
 	t.keys--
-	if t.texts.wasteful() {
+	if texts.wasteful() {
 		t.compact()
 	}
 }
 
-// unlink takes a slot out of the index, and moves those behind it to where they are found without it.
-func (t *Table[V]) unlink(s Slot) {
-	mask := uint64(len(t.index) - 1)
-	hole := t.home(t.hash(s))
-	for slotOf(t.index[hole]) != s {
-		hole = (hole + 1) & mask
-	}
-	for i := (hole + 1) & mask; t.index[i] != 0; i = (i + 1) & mask {
-		home := t.home(t.hash(slotOf(t.index[i])))
-		if (i-home)&mask >= (i-hole)&mask { // its search passes the hole
-			t.index[hole] = t.index[i]
-			hole = i
-		}
-	}
-	t.index[hole] = 0
-}
-
-// compact writes all texts anew, without those that were dropped.
+// compact writes the ends of all texts anew, without those that were dropped. Whoever looks for a key meanwhile finds each
+// either in the old or in the new ones.
 func (t *Table[V]) compact() {
-	var next texts
-	for s := range t.All() {
-		e := t.entry(s)
-		e.at = next.add(string(t.text(e)))
+	from, to := &t.texts[t.current], &t.texts[1-t.current]
+	for _, e := range t.All() {
+		if e.size() <= headSize {
+			continue
+		}
+		e.Lock()
+		e.at = to.add(string(t.end(e)))
+		e.length ^= second
+		e.Unlock()
 	}
-	t.texts = next
+	from.reset()
+	t.current = 1 - t.current
 }
 
-// At returns the value at a slot, nil when no key has it.
-func (t *Table[V]) At(s Slot) *V {
+func (t *Table[V]) entry(s Slot) *Entry[V] { return t.view.Load().entry(s) }
+
+// At returns the entry at a slot, nil when no key has it. It is for the owner.
+func (t *Table[V]) At(s Slot) *Entry[V] {
 	if s >= t.slots {
 		return nil
 	}
-	if e := t.entry(s); e.length != vacant {
-		return &e.value
+	if e := t.entry(s); e.size() != vacant {
+		return e
 	}
 	return nil
 }
 
-// Key returns the key at a slot that one has.
-func (t *Table[V]) Key(s Slot) string { return string(t.text(t.entry(s))) }
+// Key returns the key at a slot that one has. It is for the owner.
+func (t *Table[V]) Key(s Slot) string { return string(t.text(nil, t.entry(s))) }
 
-// All yields every slot that a key has, with its value. Keys may be removed meanwhile, not added.
-func (t *Table[V]) All() iter.Seq2[Slot, *V] {
-	return func(yield func(Slot, *V) bool) {
+// All yields every slot that a key has, with its entry. Keys may be removed meanwhile, not added. It is for the owner.
+func (t *Table[V]) All() iter.Seq2[Slot, *Entry[V]] {
+	return func(yield func(Slot, *Entry[V]) bool) {
 		for s := range t.slots {
-			if v := t.At(s); v != nil && !yield(s, v) {
+			if e := t.At(s); e != nil && !yield(s, e) {
 				return
 			}
 		}

@@ -13,27 +13,37 @@ import (
 type checked struct {
 	t     *testing.T
 	seed  maphash.Seed
-	table Table[int64]
+	table *Table[int64]
 	want  map[string]int64
 	slots map[string]Slot
 }
 
 func newChecked(t *testing.T) *checked {
 	seed := maphash.MakeSeed()
-	return &checked{t, seed, New[int64](seed), map[string]int64{}, map[string]Slot{}}
+	return &checked{t, seed, newTable[int64](seed), map[string]int64{}, map[string]Slot{}}
+}
+
+func newTable[V any](seed maphash.Seed) *Table[V] {
+	t := new(Table[V])
+	t.Init(seed)
+	return t
 }
 
 func (c *checked) add(key string, value int64) {
 	c.t.Helper()
 	s, v := c.table.Add(maphash.String(c.seed, key), key)
-	if v == nil || *v != 0 {
+	if v == nil || v.Value != 0 {
 		c.t.Fatalf("added %q with %v", key, v)
 	}
-	*v, c.want[key], c.slots[key] = value, value, s
+	v.Value, c.want[key], c.slots[key] = value, value, s
+	v.Unlock()
 }
 
 func (c *checked) remove(key string) {
+	e := c.table.At(c.slots[key])
+	e.Lock()
 	c.table.Remove(c.slots[key])
+	e.Unlock()
 	delete(c.want, key)
 	delete(c.slots, key)
 }
@@ -45,8 +55,8 @@ func (c *checked) check() {
 	}
 	seen := 0
 	for s, v := range c.table.All() {
-		if key := c.table.Key(s); c.want[key] != *v || c.slots[key] != s {
-			c.t.Fatalf("%q at %d has %d, want %d at %d", key, s, *v, c.want[key], c.slots[key])
+		if key := c.table.Key(s); c.want[key] != v.Value || c.slots[key] != s {
+			c.t.Fatalf("%q at %d has %d, want %d at %d", key, s, v.Value, c.want[key], c.slots[key])
 		}
 		seen++
 	}
@@ -55,11 +65,18 @@ func (c *checked) check() {
 	}
 	for key, want := range c.want {
 		hash := maphash.String(c.seed, key)
-		for name, find := range map[string]func() (Slot, *int64){
-			"key":  func() (Slot, *int64) { return c.table.Find(hash, key) },
-			"hash": func() (Slot, *int64) { return c.table.FindHash(hash) },
+		for name, find := range map[string]func() (Slot, *Entry[int64]){
+			"key": func() (Slot, *Entry[int64]) { return c.table.Lookup(hash, key) },
+			"key, with the lock": func() (Slot, *Entry[int64]) {
+				e := c.table.Find(hash, key)
+				if e != nil {
+					e.Unlock()
+				}
+				return c.slots[key], e
+			},
+			"hash": func() (Slot, *Entry[int64]) { return c.table.LookupHash(hash) },
 		} {
-			if s, v := find(); v == nil || *v != want || s != c.slots[key] || c.table.At(s) != v {
+			if s, v := find(); v == nil || v.Value != want || s != c.slots[key] || c.table.At(s) != v {
 				c.t.Fatalf("%q by its %s: %v at %d", key, name, v, s)
 			}
 		}
@@ -97,7 +114,7 @@ func TestOddKeys(t *testing.T) {
 	}
 	c.check()
 	for _, key := range []string{"x", "\x00\x00"} {
-		if _, v := c.table.Find(maphash.String(c.seed, key), key); v != nil {
+		if v := c.table.Find(maphash.String(c.seed, key), key); v != nil {
 			t.Errorf("%q is there", key)
 		}
 	}
@@ -109,11 +126,11 @@ func TestOddKeys(t *testing.T) {
 	if c.table.At(c.table.Slots()) != nil || c.table.At(0) != nil {
 		t.Error("there is a value where no key is")
 	}
-	empty := New[int64](c.seed)
-	if _, v := empty.Find(1, ""); v != nil {
+	empty := newTable[int64](c.seed)
+	if v := empty.Find(1, ""); v != nil {
 		t.Error("found in an empty table")
 	}
-	if _, v := empty.FindHash(1); v != nil {
+	if _, v := empty.LookupHash(1); v != nil {
 		t.Error("found in an empty table")
 	}
 }
@@ -121,37 +138,52 @@ func TestOddKeys(t *testing.T) {
 // Who replaces keys for ever takes no more memory for it.
 func TestReplacedKeysTakeBoundedMemory(t *testing.T) {
 	seed := maphash.MakeSeed()
-	table := New[[4]int64](seed)
-	const held = 2000
-	for i := range 500_000 {
-		key := "key-" + strconv.Itoa(i)
-		table.Add(maphash.String(seed, key), key)
+	table := newTable[[4]int64](seed)
+	const held, name, end = 2000, "a-key-with-a-long-name-", len("name-123456")
+	for i := range 100_000 {
+		key := name + strconv.Itoa(i)
+		_, e := table.Add(maphash.String(seed, key), key)
+		e.Unlock()
 		if i >= held {
-			old := "key-" + strconv.Itoa(i-held)
-			s, _ := table.Find(maphash.String(seed, old), old)
+			old := name + strconv.Itoa(i-held)
+			s, e := table.Lookup(maphash.String(seed, old), old)
+			e.Lock()
 			table.Remove(s)
+			e.Unlock()
 		}
 	}
-	if table.Len() != held || table.Slots() > held+1 || len(table.index) > 4*held || len(table.texts.blocks)*blockSize > 3*held*len("key-123456") {
-		t.Errorf("%d keys in %d slots, %d cells, %d blocks of text", table.Len(), table.Slots(), len(table.index), len(table.texts.blocks))
+	cells, blocks := len(table.view.Load().index), len(table.texts[0].all())+len(table.texts[1].all())
+	if table.Len() != held || table.Slots() > held+1 || cells > 2*held || blocks*blockSize > 3*held*end {
+		t.Errorf("%d keys in %d slots, %d cells, %d blocks of text", table.Len(), table.Slots(), cells, blocks)
 	}
 }
 
 func TestMemoryOfAKey(t *testing.T) {
 	seed := maphash.MakeSeed()
-	for _, n := range []int{1 << 14 * 3, 1<<14*3 + 1, 100_000} { // before and after the index grows
+	for _, c := range []struct {
+		keys   int
+		prefix string
+	}{
+		{10_000, ""},
+		{10_000, "user-"},
+		{25_000, "user-"},
+		{10_000, "user-with-a-long-name-"},
+	} {
 		before := heap()
-		table := New[[4]int64](seed)
-		length := 0
-		for i := range n {
-			key := "user-" + strconv.Itoa(i)
+		table := newTable[[4]int64](seed)
+		length, inEntries := 0, 0
+		for i := range c.keys {
+			key := c.prefix + strconv.Itoa(i)
 			length += len(key)
-			table.Add(maphash.String(seed, key), key)
+			inEntries += min(len(key), headSize)
+			_, e := table.Add(maphash.String(seed, key), key)
+			e.Unlock()
 		}
-		got := float64(heap()-before-uint64(length)) / float64(n)
-		runtime.KeepAlive(&table)
-		if got > 32+8+2+11+1 { // the value, where its text is, what the allocator adds, the index, what is left of blocks
-			t.Errorf("%d keys: %.1f bytes a key beside its text", n, got)
+		got := float64(heap()-before-uint64(length)) / float64(c.keys)
+		runtime.KeepAlive(table)
+		// The entry, the index, what the allocator adds and what is left of blocks.
+		if most := 64 - float64(inEntries)/float64(c.keys) + 6 + 1; got > most {
+			t.Errorf("%d keys %s…: %.1f bytes a key beside its text, want at most %.1f", c.keys, c.prefix, got, most)
 		}
 	}
 }

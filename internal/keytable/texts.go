@@ -1,9 +1,11 @@
 package keytable
 
-// texts is the texts of keys one after the other, in blocks that none crosses. It is only added to: what is dropped is
-// lost until all are written anew.
+import "sync/atomic"
+
+// texts is the ends of long keys one after the other, in blocks that none crosses. It is only added to: what is dropped is
+// lost until all are written anew. Whoever knows where one is may read it while others are added.
 type texts struct {
-	blocks []*[blockSize]byte
+	blocks atomic.Pointer[[]*[blockSize]byte]
 	used   int // bytes of the last block
 	live   int // bytes that are not dropped
 	dead   int // bytes that are
@@ -16,34 +18,49 @@ const (
 	maxBlocks = 1<<32/blockSize - 1
 )
 
+func (x *texts) all() []*[blockSize]byte {
+	if blocks := x.blocks.Load(); blocks != nil {
+		return *blocks
+	}
+	return nil
+}
+
 // add copies a text, of at most [MaxLength] bytes, and returns where it is.
 func (x *texts) add(text string) (at uint32) {
-	if len(x.blocks) == 0 || x.used+len(text) > blockSize {
-		if len(x.blocks) > 0 {
+	blocks := x.all()
+	if len(blocks) == 0 || x.used+len(text) > blockSize {
+		if len(blocks) > 0 {
 			x.dead += blockSize - x.used
 		}
-		x.blocks, x.used = append(x.blocks, new([blockSize]byte)), 0
+		blocks = append(blocks, new([blockSize]byte))
+		x.blocks.Store(&blocks)
+		x.used = 0
 	}
-	last := len(x.blocks) - 1
-	copy(x.blocks[last][x.used:], text)
+	last := len(blocks) - 1
+	copy(blocks[last][x.used:], text)
 	at = uint32(last*blockSize + x.used)
 	x.used += len(text)
 	x.live += len(text)
 	return at
 }
 
-func (x *texts) get(at uint32, length uint16) []byte {
-	if length == 0 {
-		return nil // it may be at the very end of a block
-	}
-	from := at % blockSize
-	return x.blocks[at/blockSize][from : from+uint32(length)]
+func (x *texts) get(at uint32, length int) []byte {
+	from := int(at % blockSize)
+	return x.all()[at/blockSize][from : from+length]
 }
 
-func (x *texts) drop(length uint16) {
-	x.live -= int(length)
-	x.dead += int(length)
+func (x *texts) drop(length int) {
+	x.live -= length
+	x.dead += length
 }
+
+// full says that no more can be added.
+func (x *texts) full() bool { return len(x.all()) >= maxBlocks }
 
 // wasteful says that half as much is lost as is in use, so that writing all anew costs each dropped one little.
 func (x *texts) wasteful() bool { return x.dead > x.live/2+blockSize }
+
+func (x *texts) reset() {
+	x.blocks.Store(nil)
+	x.used, x.live, x.dead = 0, 0, 0
+}
