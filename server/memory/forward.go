@@ -3,7 +3,10 @@ package memory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
@@ -21,10 +24,11 @@ type outward struct {
 
 	logs   []*forward.Lines
 	traces []*forward.Spans
+	alike  map[string]int // how many have the same address
 }
 
 func newOutward(env store.Env, settings Forward) *outward {
-	return &outward{env: env, settings: settings}
+	return &outward{env: env, settings: settings, alike: map[string]int{}}
 }
 
 // Name implements [store.Part].
@@ -64,7 +68,14 @@ func (o *outward) addLogs(r Receiver) error {
 	return err
 }
 
+// destination is what a receiver is to package forward. Those that have an address in common, such as two tenants of one
+// Loki, are told apart by a number, or the metrics of one would be taken for those of the other.
 func (o *outward) destination(r Receiver) forward.Destination {
+	at := r.Protocol + " " + r.URL
+	o.alike[at]++
+	if u, err := url.Parse(r.URL); err == nil && r.Name == "" && o.alike[at] > 1 {
+		r.Name = fmt.Sprintf("%s%s #%d", u.Host, u.Path, o.alike[at])
+	}
 	return forward.Destination{Name: r.Name, URL: r.URL, Header: r.Header, Plain: r.Plain, Log: o.env.Log}
 }
 
@@ -86,8 +97,13 @@ func (o *outward) putTraces(ctx context.Context, traces ptrace.Traces) (err erro
 	return err
 }
 
+// lastSend is how long the end waits for receivers: one that is down must not keep the store from coming up again.
+const lastSend = 3 * time.Second
+
 // Close implements [store.Part]. What cannot be sent in time is lost, and told: whoever sends on keeps it in memory alone.
 func (o *outward) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lastSend)
+	defer cancel()
 	closing := make(chan error)
 	for _, to := range o.logs {
 		go func() { closing <- to.Close(ctx) }()

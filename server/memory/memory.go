@@ -87,7 +87,8 @@ type Forward struct {
 
 // Receiver is another system.
 type Receiver struct {
-	// Name tells it from others, in metrics and messages. Default: the host of URL.
+	// Name tells it from others, in metrics and messages. Default: the host and the path of URL, and a number when there are
+	// several.
 	Name string `json:"name,omitempty"`
 	// URL is its address. When it has no path, that of the protocol is added, but for metrics.
 	URL string `json:"url"`

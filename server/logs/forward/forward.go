@@ -23,7 +23,7 @@ import (
 
 // Destination is where to send, and how. The zero value of every field but URL means its default.
 type Destination struct {
-	// Name tells it from others, in metrics and messages. Default: the host of URL.
+	// Name tells it from others, in metrics and messages. Default: the host and the path of URL.
 	Name string
 	// URL is the address, such as http://collector:4318. When it has no path, that of the protocol is added. Required.
 	URL string
@@ -84,11 +84,11 @@ func (d Destination) Validate() error {
 // withDefaults sets what is not set. The address was found to be valid.
 func (d Destination) withDefaults(path string) Destination {
 	if u, err := url.Parse(d.URL); err == nil {
-		d.Name = cmp.Or(d.Name, u.Host)
 		if u.Path == "" || u.Path == "/" {
 			u.Path = path
 			d.URL = u.String()
 		}
+		d.Name = cmp.Or(d.Name, u.Host+u.Path)
 	}
 	if d.Transport == nil {
 		d.Transport = spool.NewTransport()

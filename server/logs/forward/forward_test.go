@@ -260,7 +260,7 @@ func TestTheOtherSystemHangs(t *testing.T) {
 		f.Measure(func(name string, value float64, labels ...string) {
 			metrics = append(metrics, fmt.Sprint(name, labels, " ", value))
 		})
-		if !slices.Contains(metrics, fmt.Sprintf("gabion_forward_total[to collector:4318 kind lines result dropped] %v", float64(c.Dropped))) || len(metrics) != 6 {
+		if !slices.Contains(metrics, fmt.Sprintf("gabion_forward_total[to collector:4318/v1/logs kind lines result dropped] %v", float64(c.Dropped))) || len(metrics) != 6 {
 			t.Error(metrics)
 		}
 		if err := f.Close(t.Context()); err != nil {
@@ -315,7 +315,7 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := f.Close(ctx); err == nil || !strings.Contains(err.Error(), "collector: spans: 2 not sent") || strings.Contains(err.Error(), "secret") {
+	if err := f.Close(ctx); err == nil || !strings.Contains(err.Error(), "collector/v1/traces: spans: 2 not sent") || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
 }

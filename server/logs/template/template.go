@@ -136,6 +136,7 @@ type counted struct {
 // but copies. Lines that were made of spans are not counted, and those of the access log have no templates.
 func (m *Miner) Observe(now time.Time, lines []entry.Entry) (events []Event) {
 	at := now.UnixNano()
+	today := dayOf(at)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var s *service
@@ -146,6 +147,9 @@ func (m *Miner) Observe(now time.Time, lines []entry.Entry) (events []Event) {
 		}
 		if s == nil || s.name != e.Service {
 			s = m.service(e.Service, at)
+			if dayOf(s.last) != today {
+				m.changed = true
+			}
 			s.since, s.last = min(s.since, at), at // the clock may have been wrong
 		}
 		s.lines[min(e.Level, entry.Fatal)]++

@@ -287,6 +287,28 @@ func TestWhatIsForgotten(t *testing.T) {
 	}
 }
 
+// TestAServiceWithoutErrorsIsKept: the file says that it was seen, although nothing else has changed.
+func TestAServiceWithoutErrorsIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "known.json")
+	m := Open(Options{Path: path, Forget: 2 * 24 * time.Hour})
+	at := noon
+	for range 5 {
+		see(m, at, line("shop", entry.Info, "hello"))
+		if err := m.Save(at); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(24 * time.Hour)
+	}
+	m = Open(Options{Path: path, Forget: 2 * 24 * time.Hour})
+	see(m, at, line("cart", entry.Info, "hello"))
+	if err := m.Save(at); err != nil {
+		t.Fatal(err)
+	}
+	if events := see(m, at, line("shop", entry.Error, "failed")); len(events) != 1 {
+		t.Errorf("it is learnt again: %v", events)
+	}
+}
+
 func TestADamagedFile(t *testing.T) {
 	for _, text := range []string{"", "{", `{"version":2}`, `{"version":1,"services":{"shop":{"known":{"xyz":1}}}}`} {
 		var log bytes.Buffer
