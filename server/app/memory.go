@@ -26,6 +26,8 @@ const (
 	metricsEvery = 10 * time.Second
 	// metricsRoom is the memory for those that wait: an hour of a gateway with some ten services.
 	metricsRoom = 16 << 20
+	// linesBatch is how many bytes of lines are sent at once. Each batch waits until the disk has the one before.
+	linesBatch = 512 << 10
 	// lastFeeds is how long the end of the process waits for the store to take what is left.
 	lastFeeds = 3 * time.Second
 )
@@ -59,10 +61,11 @@ func (a *App) keepData() {
 		if k.child, err = supervise.Start(context.Background(), child); err == nil {
 			k.proxy = k.child.Proxy()
 			k.metrics = k.child.Feed(supervise.FeedConfig{Max: metricsRoom})
-			k.lines = k.child.Feed(supervise.FeedConfig{})
+			k.lines = k.child.Feed(supervise.FeedConfig{Batch: linesBatch})
 			k.page(a, cfg)
 			a.keeper.Store(k)
 			a.beside.Go(a.keepMetrics)
+			a.beside.Go(a.tellErrors)
 			return
 		}
 	}

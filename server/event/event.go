@@ -25,6 +25,7 @@ const (
 	KindReload    Kind = "reload"    // a configuration was loaded, or refused with Reason
 	KindLifecycle Kind = "lifecycle" // started, draining, stopped
 	KindStore     Kind = "store"     // the store process: To is starting, up, down, restarting or stopped, with Reason; with Key "disk", ok, low or full; with Key "metrics" or "lines", losing (items are lost) or complete
+	KindNewError  Kind = "new_error" // a service logged an error that it never had before: Key is the ID of its template, Reason the line
 )
 
 // Event is one thing that happened. Only what applies is set.

@@ -95,7 +95,7 @@ func (l *logs) keep(ctx context.Context, lines []entry.Entry) error {
 func (l *logs) Handle(mux *http.ServeMux) {
 	mux.Handle("/loki/", loki.New(loki.Config{Source: l.store, Labels: l.store, Version: l.settings.Version}))
 	mux.Handle("GET /api/v1/traces/{id}", traces.New(traces.Config{Source: l.store, Log: l.env.Log}))
-	mux.Handle("GET /api/v1/logs/errors", &l.news)
+	mux.Handle("GET "+ErrorsPath, &l.news)
 }
 
 // Kinds implements [store.Taker].

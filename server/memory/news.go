@@ -18,14 +18,14 @@ const maxNews = 100
 
 // news is the last errors that services never had before.
 type news struct {
-	mu   sync.Mutex
-	last []newError
-	next uint64
+	mu     sync.Mutex
+	last   []NewError
+	number uint64 // of the last one
 }
 
-// newError is an error that a service never had before.
-type newError struct {
-	// Number counts them from 1, since the start of the process.
+// NewError is an error that a service never had before.
+type NewError struct {
+	// Number grows, also over restarts: it is when it was told, in microseconds since 1970, or more.
 	Number  uint64    `json:"number"`
 	Time    time.Time `json:"time"`
 	Service string    `json:"service"`
@@ -39,13 +39,22 @@ type newError struct {
 	Omitted int `json:"omitted,omitempty"`
 }
 
+// ErrorsPath is where the store tells of the last errors that were new: [NewErrors]. With ?after=NUMBER only those behind
+// one.
+const ErrorsPath = "/api/v1/logs/errors"
+
+// NewErrors are errors that were new, the oldest first.
+type NewErrors struct {
+	Errors []NewError `json:"errors"`
+}
+
 // add remembers events, and makes the lines that tell of them.
 func (n *news) add(events []template.Event, instance string) (lines []entry.Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, e := range events {
-		n.next++
-		n.last = append(n.last, newError{n.next, time.Unix(0, e.Time).UTC(), e.Service, e.ID, e.Template, e.Message, e.Trace, e.Omitted})
+		n.number = max(n.number+1, uint64(max(time.Now().UnixMicro(), 0)))
+		n.last = append(n.last, NewError{n.number, time.Unix(0, e.Time).UTC(), e.Service, e.ID, e.Template, e.Message, e.Trace, e.Omitted})
 		line := entry.Entry{
 			Time: e.Time, Level: entry.Warn, Service: own.Service, Instance: instance, Trace: e.Trace,
 			Message: "new error of " + e.Service + ": " + e.Message,
@@ -61,10 +70,10 @@ func (n *news) add(events []template.Event, instance string) (lines []entry.Entr
 }
 
 // since are those behind a number, the oldest first.
-func (n *news) since(number uint64) []newError {
+func (n *news) since(number uint64) []NewError {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	list := []newError{}
+	list := []NewError{}
 	for _, e := range n.last {
 		if e.Number > number {
 			list = append(list, e)
@@ -73,7 +82,7 @@ func (n *news) since(number uint64) []newError {
 	return list
 }
 
-// ServeHTTP answers GET, with ?after=NUMBER for those behind a number.
+// ServeHTTP answers what [ErrorsPath] says.
 func (n *news) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	after := uint64(0)
 	if text := r.URL.Query().Get("after"); text != "" {
@@ -85,5 +94,5 @@ func (n *news) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// A client that is gone is not told.
-	_ = json.NewEncoder(w).Encode(map[string][]newError{"errors": n.since(after)})
+	_ = json.NewEncoder(w).Encode(NewErrors{n.since(after)})
 }

@@ -118,25 +118,33 @@ func (w *watch) ill(err error) string {
 
 // ask asks the child for its status.
 func (c *Child) ask(ctx context.Context, instance string) (s store.Status, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://store"+store.StatusPath, nil)
-	if err != nil {
-		return s, err
-	}
-	answer, err := c.socket.RoundTrip(r)
-	if err != nil {
-		return s, err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("it answers with %s", answer.Status)
-	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&s); err != nil {
+	if err := c.Get(ctx, store.StatusPath, &s); err != nil {
 		return s, err
 	}
 	if s.Instance != instance {
 		return s, errStranger
 	}
 	return s, nil
+}
+
+// maxAnswer bounds what the child may answer to this process, in bytes.
+const maxAnswer = 1 << 20
+
+// Get asks the child for something, until ctx ends, and reads its answer, which is JSON, into v.
+func (c *Child) Get(ctx context.Context, path string, v any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://store"+path, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := c.socket.RoundTrip(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answers with %s", answer.Status)
+	}
+	return json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(v)
 }
 
 // connectWithin is how long it may take to connect, where only a process that does nothing at all is slow.
