@@ -30,9 +30,10 @@ type Breaker struct {
 type face struct {
 	config *Config
 	state  State
-	period uint64         // the stamp of tickets while closed
-	calls  *window.Window // nil: a success cannot be counted without the lock
-	slow   time.Duration  // how long a call takes to be slow
+	period uint64 // the stamp of tickets while closed
+	// calls is where a success is counted that is not slow, nil where that may do more than to count it.
+	calls *window.Window
+	slow  time.Duration // how long a call takes to be slow
 	// timeless is set when it does not matter when a call begins.
 	timeless bool
 	watching bool // nothing is refused
@@ -79,7 +80,11 @@ func (b *Breaker) Describe() gabion.Description {
 // Acquire implements [gabion.Guard]. It never waits. A refusal is a *[gabion.Error] with the reason [ErrOpen], the
 // error that opened the breaker as its cause, and the time of the next probe.
 func (b *Breaker) Acquire(_ context.Context, now gabion.Instant) (gabion.Ticket, error) {
-	return b.enter(b.face.Load(), now)
+	f := b.face.Load()
+	if f.state == Closed && !f.minds {
+		return gabion.Ticket{Stamp: f.period}, nil
+	}
+	return b.enter(f, now)
 }
 
 // enter asks for admission as of f. It looks at now only when f is not timeless.
@@ -144,14 +149,20 @@ func (b *Breaker) probe(now gabion.Instant) (gabion.Ticket, error) {
 // place was given to another, is dropped.
 func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 	f := b.face.Load()
+	if f.calls != nil && r.Outcome == gabion.Success && t.Stamp == f.period && (r.Began == 0 || r.Ended-r.Began < f.slow) &&
+		b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
+		return // it cannot change the state, and takes no lock
+	}
+	b.conclude(f, t.Stamp, r)
+}
+
+// conclude is Done where it is not enough to count a success.
+func (b *Breaker) conclude(f *face, stamp uint64, r gabion.Result) {
 	if f.deaf || f.state == Closed && r.Outcome == gabion.Ignored && !f.piles {
 		return // nothing to count
 	}
-	if f.state == Closed && !f.piles && t.Stamp == f.period && f.good(&r) && f.calls != nil && b.core.streak.Load() == 0 && f.calls.Success(r.Ended) {
-		return // it cannot change the state, and takes no lock
-	}
 	b.mu.Lock()
-	turn, freed := b.core.done(t.Stamp, &r)
+	turn, freed := b.core.done(stamp, &r)
 	if turn == nil && !freed {
 		b.mu.Unlock()
 		return
@@ -159,11 +170,6 @@ func (b *Breaker) Done(t gabion.Ticket, r gabion.Result) {
 	f = b.publish(b.face.Load().config, r.Ended)
 	b.mu.Unlock()
 	f.tell(turn, r.Ended)
-}
-
-// good says whether a call succeeded and was not slow.
-func (f *face) good(r *gabion.Result) bool {
-	return r.Outcome == gabion.Success && (r.Began == 0 || r.Ended-r.Began < f.slow)
 }
 
 // State is the present state. An open breaker stays Open until a call comes after its time. Forced open it is Open.
@@ -182,7 +188,7 @@ func (b *Breaker) Snapshot(now gabion.Instant) Snapshot {
 func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 	f := &face{
 		config: cfg, state: b.core.state, period: b.core.period, until: b.core.refusesUntil(now),
-		calls: b.core.calls.window, slow: math.MaxInt64,
+		slow: math.MaxInt64,
 	}
 	if cfg.SlowCall != gabion.Off {
 		f.slow = cfg.SlowCall
@@ -197,6 +203,9 @@ func (b *Breaker) publish(cfg *Config, now gabion.Instant) *face {
 		}
 	}
 	f.override(b.mode)
+	if f.state == Closed && !f.piles && !f.deaf {
+		f.calls = b.core.calls.window
+	}
 	b.face.Store(f)
 	return f
 }
