@@ -41,6 +41,12 @@ type child struct {
 // begin runs a store over a directory, until the test ends or it is told to end.
 func begin(t *testing.T, dir string, settings memory.Settings) *child {
 	t.Helper()
+	return beginOn(t, dir, disk.Config{Ballast: disk.NoBallast, Low: 2, Full: 1}, settings)
+}
+
+// beginOn is begin on a disk that is guarded in another way.
+func beginOn(t *testing.T, dir string, guard disk.Config, settings memory.Settings) *child {
+	t.Helper()
 	socket, err := store.SocketPath(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +67,7 @@ func begin(t *testing.T, dir string, settings memory.Settings) *child {
 	}()
 	t.Cleanup(func() { c.end() })
 	if err := json.NewEncoder(parent).Encode(store.Settings{
-		Dir: dir, Instance: "it", Parts: parts, Disk: disk.Config{Ballast: disk.NoBallast, Low: 2, Full: 1},
+		Dir: dir, Instance: "it", Parts: parts, Disk: guard,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -400,6 +406,35 @@ func TestWhatComesInIsSentOn(t *testing.T) {
 		case <-late:
 			t.Fatalf("not in time: %v", want)
 		}
+	}
+}
+
+// TestOnADiskThatIsFull: senders are told to come again, nothing is taken, and what was there is found.
+func TestOnADiskThatIsFull(t *testing.T) {
+	dir := t.TempDir()
+	c := begin(t, dir, memory.Settings{})
+	everyWay["by-json-lines"](c, time.Now())
+	c.end()
+	c = beginOn(t, dir, disk.Config{Ballast: disk.NoBallast, Low: 2 << 60, Full: 1 << 60}, memory.Settings{Ingest: memory.Ingest{SyslogUDP: "127.0.0.1:0"}})
+	c.post("/api/v1/logs", "", `{"service":"shop","msg":"x"}`, http.StatusTooManyRequests)
+	c.post("/loki/api/v1/push", "application/json", `{"streams":[{"stream":{"service_name":"shop"},"values":[["1","x"]]}]}`, http.StatusTooManyRequests)
+	c.post("/elasticsearch/_bulk", "", "{\"create\":{}}\n{\"service\":\"shop\"}\n", http.StatusTooManyRequests)
+	c.post("/v1/logs", "application/json", `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}`, http.StatusTooManyRequests)
+	if code := c.feed(own.Process, `{"service":"shop","msg":"x"}`+"\n"); code != http.StatusServiceUnavailable { // the gateway keeps it
+		t.Errorf("the feed: %d", code)
+	}
+	everyWay["by-syslog-udp"](c, time.Now())
+	c.until("all are counted", func() bool {
+		lines := 0
+		for _, l := range c.ways().Limited {
+			if l.Reason == "deferred" {
+				lines += l.Lines
+			}
+		}
+		return lines == 5
+	})
+	if lines := c.find(`{service="shop"}`); len(lines) != 1 || lines[0] != "by-json-lines" {
+		t.Errorf("%q", lines)
 	}
 }
 
