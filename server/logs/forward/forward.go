@@ -4,7 +4,8 @@
 //	spans received               ──▶ Spans ──▶ buffer, bounded ──▶ OTLP (HTTP, protobuf)
 //
 // Nobody waits for the other system: what it does not take is tried again while there is room, then the oldest go, and are
-// counted. Everything comes at least once, and in general in order. Do not let two systems forward to each other.
+// counted. What was sent on although the answer got lost comes twice. The buffer is memory: what waits in it when the process
+// dies does not come at all, though the log store has it. Do not let two systems forward to each other.
 package forward
 
 import (
