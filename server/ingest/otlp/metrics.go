@@ -49,7 +49,6 @@ func (r *Receiver) takeMetrics(ctx context.Context, producer string, m pmetric.M
 	defer r.translating.Unlock()
 	in := m.DataPointCount()
 	left := sift(m, r.now())
-	points := m.DataPointCount()
 	batch, err := r.translate(ctx, m, &left)
 	if err != nil {
 		return out, err
@@ -60,7 +59,7 @@ func (r *Receiver) takeMetrics(ctx context.Context, producer string, m pmetric.M
 			return out, unstored(err)
 		}
 	}
-	left.add(min(dropped.Samples, points), dropped.String) // a point can be several samples
+	left.add(dropped.Samples, dropped.String) // a point can be several samples: the sum is bounded below
 	if left.points > 0 {
 		out.PartialSuccess().SetRejectedDataPoints(int64(min(left.points, in)))
 		out.PartialSuccess().SetErrorMessage(left.why)

@@ -196,17 +196,26 @@ func TestPointsThatAreLeftOut(t *testing.T) {
 		points int64
 		why    string
 	}{
-		"as it is":     {asItIs, 0, ""},
-		"no name":      {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { m.SetName("") }, 1, "no name"},
-		"bad name":     {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { m.SetName("…") }, 1, "neither a letter nor a digit"},
-		"no time":      {func(_ pmetric.Metric, p pmetric.NumberDataPoint) { p.SetTimestamp(0) }, 1, "no time"},
-		"far future":   {func(_ pmetric.Metric, p pmetric.NumberDataPoint) { p.SetTimestamp(1<<64 - 1) }, 1, "future"},
-		"future":       {at(2 * time.Hour), 1, "future"},
-		"a little":     {at(30 * time.Minute), 0, ""},
-		"old":          {at(-25 * time.Hour), 1, "older than a day"},
-		"a little old": {at(-23 * time.Hour), 0, ""},
-		"no kind":      {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { pmetric.NewMetric().CopyTo(m) }, 0, ""},
-		"empty sum":    {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { m.SetEmptySum() }, 0, ""},
+		"as it is":         {asItIs, 0, ""},
+		"no name":          {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { m.SetName("") }, 1, "no name"},
+		"bad name":         {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { m.SetName("…") }, 1, "neither a letter nor a digit"},
+		"no time":          {func(_ pmetric.Metric, p pmetric.NumberDataPoint) { p.SetTimestamp(0) }, 1, "no time"},
+		"far future":       {func(_ pmetric.Metric, p pmetric.NumberDataPoint) { p.SetTimestamp(1<<64 - 1) }, 1, "future"},
+		"future":           {at(2 * time.Hour), 1, "future"},
+		"a little":         {at(30 * time.Minute), 0, ""},
+		"old":              {at(-25 * time.Hour), 1, "older than a day"},
+		"a little old":     {at(-23 * time.Hour), 0, ""},
+		"strange exemplar": {func(_ pmetric.Metric, p pmetric.NumberDataPoint) { p.Exemplars().AppendEmpty() }, 0, ""},
+		"strange exemplar of a sum": {func(m pmetric.Metric, _ pmetric.NumberDataPoint) {
+			sum := m.SetEmptySum()
+			sum.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+			q := sum.DataPoints().AppendEmpty()
+			q.SetTimestamp(pcommon.NewTimestampFromTime(noon))
+			q.SetIntValue(1)
+			q.Exemplars().AppendEmpty() // it has no value
+		}, 0, ""},
+		"no kind":   {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { pmetric.NewMetric().CopyTo(m) }, 0, ""},
+		"empty sum": {func(m pmetric.Metric, _ pmetric.NumberDataPoint) { m.SetEmptySum() }, 0, ""},
 		"strange sum": {func(m pmetric.Metric, p pmetric.NumberDataPoint) {
 			q := pmetric.NewNumberDataPoint()
 			p.CopyTo(q)
@@ -260,6 +269,18 @@ func TestMetricBombs(t *testing.T) {
 	}
 	if out, err := r.takeMetrics(t.Context(), "x", wide); err != nil || out.PartialSuccess().RejectedDataPoints() != 1 {
 		t.Errorf("a wide resource: %v", err)
+	}
+	steps := metricsOf(asItIs)
+	h := steps.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetEmptyHistogram()
+	h.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	for range samplesMax/bucketsMax + 1 {
+		p := h.DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(noon))
+		p.BucketCounts().FromRaw(make([]uint64, bucketsMax))
+		p.ExplicitBounds().FromRaw(make([]float64, bucketsMax))
+	}
+	if _, err := r.takeMetrics(t.Context(), "x", steps); err == nil || !strings.Contains(err.Error(), "send less at a time") {
+		t.Errorf("many buckets: %v", err)
 	}
 	var failing []func(pmetric.Metric, pmetric.NumberDataPoint)
 	for range 50_000 {
