@@ -26,6 +26,8 @@ type Config struct {
 	Listen string
 	// Rest is everything after the section gateway: services, routes, limits.
 	Rest string
+	// Data is the directory of what the gateway keeps. Default: one that is empty when the gateway starts.
+	Data string
 }
 
 // Gateway is a running gabion.
@@ -93,7 +95,7 @@ func (g *Gateway) Write(t testing.TB, cfg Config) {
 	for line := range strings.Lines(cfg.Gateway) {
 		b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
 	}
-	fmt.Fprintf(&b, "data: %q\n%s\n", filepath.Join(filepath.Dir(g.file), "data"), cfg.Rest)
+	fmt.Fprintf(&b, "data: %q\n%s\n", cmp.Or(cfg.Data, g.Data()), cfg.Rest)
 	if err := os.WriteFile(g.file+".new", []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +156,9 @@ func (g *Gateway) Get(t testing.TB, path string) string {
 
 // admin has no keep-alive, so that a gateway that stops is not held up by the test's own connections.
 var admin = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: askWithin}
+
+// Data is the default directory of what the gateway keeps.
+func (g *Gateway) Data() string { return filepath.Join(filepath.Dir(g.file), "data") }
 
 func (g *Gateway) ask(path string) (int, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askWithin)

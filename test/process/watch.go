@@ -29,9 +29,12 @@ func Until(t testing.TB, within time.Duration, what string, holds func() bool) {
 const ticksPerSecond = 100
 
 // CPU is how much processor time the process has used.
-func (p *Process) CPU(t testing.TB) time.Duration {
+func (p *Process) CPU(t testing.TB) time.Duration { t.Helper(); return CPUOf(t, p.PID()) }
+
+// CPUOf is how much processor time a process has used.
+func CPUOf(t testing.TB, pid int) time.Duration {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +52,12 @@ func (p *Process) CPU(t testing.TB) time.Duration {
 }
 
 // Memory is how many bytes of the process are in memory.
-func (p *Process) Memory(t testing.TB) int64 {
+func (p *Process) Memory(t testing.TB) int64 { t.Helper(); return MemoryOf(t, p.PID()) }
+
+// MemoryOf is how many bytes of a process are in memory.
+func MemoryOf(t testing.TB, pid int) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +70,6 @@ func (p *Process) Memory(t testing.TB) int64 {
 			return n << 10
 		}
 	}
-	t.Fatalf("/proc/%d/status has no VmRSS", p.PID())
+	t.Fatalf("/proc/%d/status has no VmRSS", pid)
 	return 0
 }
