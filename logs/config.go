@@ -37,7 +37,7 @@ type Config struct {
 
 	// Transport sends the requests. Default: a transport of its own.
 	Transport http.RoundTripper
-	// Header is sent with every request, such as an Authorization.
+	// Header is sent with every request, such as Authorization: Bearer TOKEN, which Gabion wants from other hosts.
 	Header http.Header
 	// Gzip packs what is sent: about a fifth of the bytes, for about 2 µs of CPU a line.
 	Gzip bool

@@ -229,8 +229,9 @@ func TestGabionHangs(t *testing.T) {
 
 func TestWhatGabionRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gabion{answer: `{"taken":1,"refused":2}`}
-		h := start(t, g, logs.Config{})
+		var text bytes.Buffer
+		g := &gabion{answer: `{"taken":1,"refused":2,"errors":[{"line":1,"reason":"over quota"}]}`}
+		h := start(t, g, logs.Config{Next: slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn})})
 		log := slog.New(h)
 		for range 3 {
 			log.Info("m")
@@ -239,10 +240,15 @@ func TestWhatGabionRefuses(t *testing.T) {
 		if c := h.Counts(); c.Sent != 1 || c.Refused != 2 {
 			t.Errorf("%+v", c)
 		}
+		log.Info("m")
+		time.Sleep(2 * time.Second)
+		if told := text.String(); strings.Count(told, "\n") != 1 || !strings.Contains(told, "over quota") || !strings.Contains(told, "lines=2") {
+			t.Error(told)
+		}
 		g.set(func() { g.status = http.StatusBadRequest })
 		log.Info("m")
 		time.Sleep(2 * time.Second)
-		if c := h.Counts(); c.Sent != 1 || c.Refused != 3 {
+		if c := h.Counts(); c.Sent != 1 || c.Refused != 4 {
 			t.Errorf("%+v", c)
 		}
 		stop(t, h)

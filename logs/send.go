@@ -14,6 +14,9 @@ import (
 // maxLine is how long a line may be that Gabion takes, in bytes.
 const maxLine = 1 << 20
 
+// complainEvery bounds how often people are told that lines are refused.
+const complainEvery = time.Minute
+
 // sender brings lines to Gabion.
 type sender struct {
 	config Config
@@ -21,7 +24,8 @@ type sender struct {
 	target spool.Target
 
 	// Of the goroutine that sends.
-	missed uint64 // lines of which Gabion was told that they are missing
+	complained time.Time // that lines are refused
+	missed     uint64    // lines of which Gabion was told that they are missing
 }
 
 func newSender(cfg Config) *sender {
@@ -61,9 +65,16 @@ func (s *sender) send(ctx context.Context, batch [][]byte) (refused int, err err
 	s.missed = dropped
 	var result struct {
 		Refused int `json:"refused"`
+		Errors  []struct {
+			Reason string `json:"reason"`
+		} `json:"errors"`
 	}
 	// Another system in place of Gabion may answer as it likes: then nothing was refused.
 	_ = json.Unmarshal(answer, &result)
+	if now := time.Now(); result.Refused > 0 && len(result.Errors) > 0 && now.Sub(s.complained) >= complainEvery {
+		s.complained = now
+		s.say(slog.LevelWarn, "Gabion refuses lines of the log", slog.Int("lines", result.Refused), slog.String("error", result.Errors[0].Reason))
+	}
 	return result.Refused, nil
 }
 
@@ -75,22 +86,25 @@ func (s *sender) gap(to io.Writer, lost uint64) {
 	_ = slog.NewJSONHandler(to, nil).WithAttrs(s.config.origin()).Handle(context.Background(), r)
 }
 
-// told tells people, by the other handler, that lines do not get through, and when they do again.
+// told tells people that lines do not get through, and when they do again.
 func (s *sender) told(err error) {
-	next := s.config.Next
-	level, message := slog.LevelWarn, "Gabion does not take the log: lines are kept while there is room"
-	if err == nil {
-		level, message = slog.LevelInfo, "Gabion takes the log again"
-	}
-	if next == nil || !next.Enabled(context.Background(), level) {
+	c := s.spool.Counts()
+	attrs := []slog.Attr{slog.Int("buffered", c.Buffered), slog.Uint64("dropped", c.Dropped)}
+	if err != nil {
+		s.say(slog.LevelWarn, "Gabion does not take the log: lines are kept while there is room", append(attrs, slog.String("error", err.Error()))...)
 		return
 	}
-	c := s.spool.Counts()
-	r := slog.NewRecord(time.Now(), level, message, 0)
-	r.AddAttrs(slog.Int("buffered", c.Buffered), slog.Uint64("dropped", c.Dropped))
-	if err != nil {
-		r.AddAttrs(slog.String("error", err.Error()))
+	s.say(slog.LevelInfo, "Gabion takes the log again", attrs...)
+}
+
+// say tells people something by the other handler.
+func (s *sender) say(level slog.Level, message string, attrs ...slog.Attr) {
+	next, ctx := s.config.Next, context.Background()
+	if next == nil || !next.Enabled(ctx, level) {
+		return
 	}
+	r := slog.NewRecord(time.Now(), level, message, 0)
+	r.AddAttrs(attrs...)
 	// Who cannot write a log cannot be told.
-	_ = next.Handle(context.Background(), r)
+	_ = next.Handle(ctx, r)
 }
