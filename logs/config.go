@@ -30,7 +30,7 @@ type Config struct {
 	// Source adds where in the code a record was made, as the attribute "source".
 	Source bool
 	// Trace returns the IDs of the trace and the span of a context, in hexadecimal, empty where there are none. They stand on
-	// the line as trace_id and span_id, outside of all groups. Default: there are none.
+	// the line as trace_id and span_id, outside of all groups. adapters/otel has one for OpenTelemetry. Default: there are none.
 	Trace func(context.Context) (traceID, spanID string)
 	// Next gets all records too, those below Level as well, if it wants them. Default: nobody does.
 	Next slog.Handler

@@ -12,4 +12,6 @@
 //
 // An event carries no context, so an Observer knows no span. [Spans] is a policy, and does: it writes what happens to a
 // call into the span that the call belongs to.
+//
+// [IDs] puts the trace of a context on the lines that package logs of the kit sends.
 package otel
