@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/gabion-io/gabion/server/metrics/promapi"
@@ -80,9 +81,18 @@ func jobs(groups []Scrape) (all []scrape.Job) {
 
 // Handle implements [store.Part].
 func (m *metrics) Handle(mux *http.ServeMux) {
-	api := promapi.New(promapi.Config{Store: m.store, Version: m.settings.Version, Producer: producer})
+	api := promapi.New(promapi.Config{Store: m.store, Version: m.settings.Version, Retention: m.retention(), Producer: producer})
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", api))
 	mux.Handle("POST /api/v1/metrics", api)
+}
+
+// retention says for people how long is kept; "" when that is the default.
+func (m *metrics) retention() string {
+	raw, long := m.settings.Metrics.Raw.For, m.settings.Metrics.Long.For
+	if raw == 0 || long == 0 {
+		return ""
+	}
+	return model.Duration(raw).String() + " raw, " + model.Duration(long).String() + " rolled up"
 }
 
 // producer is who sent a request, as the gateway says: nobody else speaks on the socket.

@@ -130,7 +130,8 @@ func seconds(milliseconds int64) string {
 }
 
 func TestMetricsOfOthers(t *testing.T) {
-	b := setup(t, memory.Settings{Version: "1.2.3"})
+	const day = 24 * time.Hour
+	b := setup(t, memory.Settings{Version: "1.2.3", Metrics: memory.Metrics{Raw: memory.Keep{For: 3 * day}, Long: memory.Keep{For: 365 * day}}})
 	for _, target := range []string{"/api/v1/metrics", "/prometheus/api/v1/metrics"} {
 		if code, body := b.do(http.MethodPost, target+"?service="+fmt.Sprint(strings.Count(target, "/")), "orders 1\n"); code != http.StatusOK {
 			t.Errorf("%s: %d %s", target, code, body)
@@ -139,8 +140,10 @@ func TestMetricsOfOthers(t *testing.T) {
 	if got := b.ask(`count(orders)`); !strings.Contains(got, `"2"]`) {
 		t.Error(got)
 	}
-	if _, body := b.do(http.MethodGet, "/prometheus/api/v1/status/buildinfo", ""); !strings.Contains(body, "1.2.3") {
-		t.Error(body)
+	for what, want := range map[string]string{"buildinfo": "1.2.3", "runtimeinfo": "3d raw, 1y rolled up"} {
+		if _, body := b.do(http.MethodGet, "/prometheus/api/v1/status/"+what, ""); !strings.Contains(body, want) {
+			t.Error(body)
+		}
 	}
 }
 

@@ -3,8 +3,9 @@ package memory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/url"
-	"time"
+	"slices"
 
 	"github.com/gabion-io/gabion/server/metrics/remote"
 	"github.com/gabion-io/gabion/server/metrics/tier"
@@ -24,12 +25,21 @@ func (m *metrics) openRemote() {
 			m.env.Log.Error("metrics are not forwarded", "to", r.Name, "error", err)
 			continue
 		}
-		name := r.Name
-		if u, err := url.Parse(r.URL); err == nil {
-			name = cmp.Or(name, u.Host)
-		}
-		m.receivers = append(m.receivers, receiver{name, w})
+		m.receivers = append(m.receivers, receiver{m.nameOf(r), w})
 	}
+}
+
+// nameOf tells a receiver from those before it: in metrics, no two may have the same name.
+func (m *metrics) nameOf(r Receiver) string {
+	name := r.Name
+	if u, err := url.Parse(r.URL); err == nil {
+		name = cmp.Or(name, u.Host+u.Path)
+	}
+	first, taken := name, func(other receiver) bool { return other.name == name }
+	for n := 2; slices.ContainsFunc(m.receivers, taken); n++ {
+		name = fmt.Sprintf("%s #%d", first, n)
+	}
+	return name
 }
 
 // sendOn is what tier.Options.Taken wants.
@@ -39,12 +49,9 @@ func (m *metrics) sendOn(batch []tier.Sample) {
 	}
 }
 
-// lastSent is how long the end of the store waits for others to take what is left: the gateway waits for the next start.
-const lastSent = 2 * time.Second
-
 // closeRemote sends what waits. What cannot be sent is lost, and told: it is in the store all the same.
 func (m *metrics) closeRemote(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lastSent)
+	ctx, cancel := context.WithTimeout(ctx, lastSend)
 	defer cancel()
 	closing := make(chan error)
 	for _, r := range m.receivers {

@@ -24,7 +24,9 @@ func TestForwardedMetrics(t *testing.T) {
 	}))
 	t.Cleanup(other.Close)
 	b := setup(t, memory.Settings{Metrics: memory.Metrics{Forward: []memory.Receiver{
-		{URL: "nowhere"},
+		{URL: "nowhere"}, // is left out
+		{URL: other.URL + "/same"},
+		{URL: other.URL + "/same"},
 		{URL: other.URL, Header: http.Header{"Authorization": {"Bearer x"}}, Labels: map[string]string{"cluster": "north"}},
 	}}})
 	if code, body := b.do(http.MethodPost, "/api/v1/metrics", "orders_total 7\n"); code != http.StatusOK {
@@ -33,7 +35,10 @@ func TestForwardedMetrics(t *testing.T) {
 	for late := time.After(time.Minute); ; {
 		select {
 		case text := <-got:
-			if strings.Contains(text, "orders_total") {
+			if strings.HasPrefix(text, "Bearer x ") && strings.Contains(text, "orders_total") {
+				if got := b.ask("count by (to) (gabion_forward_buffered)"); !strings.Contains(got, "/same #2") {
+					t.Errorf("the second of two with the same address is not told apart: %s", got)
+				}
 				if !strings.HasPrefix(text, "Bearer x ") || !strings.Contains(text, "north") || !strings.HasSuffix(text, "<nil> <nil>") {
 					t.Errorf("%q", text)
 				}

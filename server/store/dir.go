@@ -18,7 +18,7 @@ var errLocked = errors.New("the lock is held")
 // about to end may hold the lock for the time that is given.
 func takeDir(ctx context.Context, dir string, wait time.Duration) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory: %w", err)
+		return nil, fmt.Errorf("making the data directory: %w: let data name one that can be written, or be off", err)
 	}
 	path := filepath.Join(dir, "store.lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
