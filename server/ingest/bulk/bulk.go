@@ -68,6 +68,7 @@ const maxLine = 1 << 20 // bytes of a document
 
 // parse reads actions and documents. The documents that were taken are the items of status 201, in the same order.
 func parse(body []byte, index string, now time.Time) (items []item, lines []entry.Entry, err error) {
+	var room ingest.Room
 	number := 0
 	next := func() (line []byte, ok bool) {
 		for len(body) > 0 {
@@ -79,15 +80,20 @@ func parse(body []byte, index string, now time.Time) (items []item, lines []entr
 		}
 		return nil, false
 	}
+	var last []byte
+	var action item // what the last one says
 	for {
 		line, ok := next()
 		if !ok {
 			return items, lines, nil
 		}
-		it, err := readAction(line, index)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: line %d: %w", ingest.ErrRefused, number, err)
+		if !bytes.Equal(line, last) { // mostly they are all the same
+			if action, err = readAction(line, index); err != nil {
+				return nil, nil, fmt.Errorf("%w: line %d: %w", ingest.ErrRefused, number, err)
+			}
+			last = line
 		}
+		it := action
 		if it.action == "delete" { // has no document
 			it.refuse(http.StatusBadRequest, "illegal_argument_exception", "log lines are not deleted")
 			items = append(items, it)
@@ -98,6 +104,9 @@ func parse(body []byte, index string, now time.Time) (items []item, lines []entr
 			return nil, nil, fmt.Errorf("%w: line %d: the action has no document", ingest.ErrRefused, number)
 		}
 		if e, ok := it.document(document, now); ok {
+			if err := room.Take(&e); err != nil {
+				return nil, nil, err
+			}
 			lines = append(lines, e)
 		}
 		items = append(items, it)

@@ -104,6 +104,7 @@ func TestRefused(t *testing.T) {
 		"no document":    {"POST", "{\"create\":{}}\n\n", nil, 400, "has no document"},
 		"full":           {"POST", shipped, ingest.ErrFull, 429, "rejected"},
 		"broken":         {"POST", shipped, errors.New("disk"), 503, "rejected"},
+		"too many":       {"POST", strings.Repeat("{\"create\":{}}\n{}\n", 400_000), nil, 413, "fewer"},
 		"method":         {"GET", "", nil, 405, "POST"},
 	} {
 		s := &shelf.Shelf{Err: tc.err}

@@ -62,7 +62,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var a Answer
 	err := h.Intake.Read(w, r, func(body []byte) error {
-		batch := parse(body, time.Now())
+		batch, err := parse(body, time.Now())
+		if err != nil {
+			return err
+		}
 		a.Refused, a.Errors = batch.refused, batch.errors
 		if len(batch.lines) == 0 {
 			return nil
@@ -98,7 +101,8 @@ type batch struct {
 }
 
 // parse reads all lines. Those without a time get now.
-func parse(body []byte, now time.Time) (b batch) {
+func parse(body []byte, now time.Time) (b batch, err error) {
+	var room ingest.Room
 	number := 0
 	for line := range bytes.Lines(body) {
 		number++
@@ -118,9 +122,12 @@ func parse(body []byte, now time.Time) (b batch) {
 		if e.Time == 0 {
 			e.Time = now.UnixNano()
 		}
+		if err := room.Take(&e); err != nil {
+			return batch{}, err
+		}
 		b.lines, b.numbers = append(b.lines, e), append(b.numbers, number)
 	}
-	return b
+	return b, nil
 }
 
 func (b *batch) refuse(number int, reason string) {

@@ -59,6 +59,7 @@ func TestStatus(t *testing.T) {
 		"broken":    {"{}", errors.New("disk"), 503, "1"},
 		"refused":   {"{}", ingest.ErrRefused, 400, ""},
 		"too large": {strings.Repeat(" ", 5<<20), nil, 413, ""},
+		"too many":  {strings.Repeat("{}\n", 330_000), nil, 413, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &shelf.Shelf{Err: tc.err}
@@ -91,7 +92,14 @@ func TestErrorsAreBounded(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("{\"msg\":\"a\"}\n\n{\"msg\":\nnull\n{}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b, full := parse(body, time.Unix(1, 0)), 0
+		b, err := parse(body, time.Unix(1, 0))
+		if err != nil {
+			if !errors.Is(err, ingest.ErrTooLarge) {
+				t.Fatal(err)
+			}
+			return
+		}
+		full := 0
 		for line := range bytes.Lines(body) {
 			if len(bytes.TrimSpace(line)) > 0 {
 				full++

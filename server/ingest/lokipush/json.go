@@ -30,8 +30,9 @@ func readJSON(body []byte, _ time.Time) (lines []entry.Entry, err error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ingest.ErrRefused, err)
 	}
+	var room ingest.Room
 	for i, stream := range r.Streams {
-		var b builder
+		b := builder{room: &room}
 		b.stream(sorted(stream.Stream))
 		for j, value := range stream.Values {
 			e, err := readValue(&b, value)
@@ -65,7 +66,7 @@ func readValue(b *builder, value []json.RawMessage) (e entry.Entry, err error) {
 			return e, fmt.Errorf("the metadata: %w", err)
 		}
 	}
-	return b.line(at, text, sorted(metadata)), nil
+	return b.line(at, text, sorted(metadata))
 }
 
 // sorted makes the order of names the same each time.

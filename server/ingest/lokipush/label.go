@@ -64,14 +64,15 @@ var (
 
 // builder makes entries of a stream.
 type builder struct {
+	room   *ingest.Room // of the body
 	common entry.Entry
 }
 
 // stream sets the labels that all lines have.
 func (b *builder) stream(labels []entry.Attr) { b.common.Attrs = labels; fill(&b.common) }
 
-// line makes an entry. The metadata of a line comes before the labels of its stream.
-func (b *builder) line(at int64, text string, metadata []entry.Attr) entry.Entry {
+// line makes an entry. The metadata of a line comes before the labels of its stream. The error says that there is no room.
+func (b *builder) line(at int64, text string, metadata []entry.Attr) (entry.Entry, error) {
 	own := entry.Entry{Attrs: metadata}
 	fill(&own)
 	e := b.common
@@ -88,7 +89,7 @@ func (b *builder) line(at int64, text string, metadata []entry.Attr) entry.Entry
 		e.Level = guess(text)
 	}
 	e.Attrs = slices.Concat(own.Attrs, b.common.Attrs)
-	return e
+	return e, b.room.Take(&e)
 }
 
 // fill moves attributes to the fields that they stand for.

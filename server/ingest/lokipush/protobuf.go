@@ -26,13 +26,14 @@ const (
 
 // readProtobuf reads a request.
 func readProtobuf(body []byte, now time.Time) (lines []entry.Entry, err error) {
+	var room ingest.Room
 	number := 0
 	err = fields(body, func(field protowire.Number, value []byte, _ uint64) error {
 		if field != fieldStreams {
 			return nil
 		}
 		number++
-		if lines, err = readStream(lines, value, now); err != nil {
+		if lines, err = readStream(&room, lines, value, now); err != nil {
 			return fmt.Errorf("stream %d: %w", number, err)
 		}
 		return nil
@@ -41,8 +42,8 @@ func readProtobuf(body []byte, now time.Time) (lines []entry.Entry, err error) {
 }
 
 // readStream reads a stream. Its labels may come after its lines.
-func readStream(lines []entry.Entry, body []byte, now time.Time) ([]entry.Entry, error) {
-	var b builder
+func readStream(room *ingest.Room, lines []entry.Entry, body []byte, now time.Time) ([]entry.Entry, error) {
+	b := builder{room: room}
 	err := fields(body, func(field protowire.Number, value []byte, _ uint64) error {
 		if field != fieldLabels {
 			return nil
@@ -96,7 +97,10 @@ func readLine(b *builder, body []byte, now time.Time) (entry.Entry, error) {
 	if at == 0 {
 		at = now.UnixNano()
 	}
-	return b.line(at, text, metadata), err
+	if err != nil {
+		return entry.Entry{}, err
+	}
+	return b.line(at, text, metadata)
 }
 
 // readTime reads a time.

@@ -106,6 +106,8 @@ func TestMalformed(t *testing.T) {
 		{"", packed(pb(1, pb(1, "app"))), 400, "stream 1: "},
 		{"", packed(pb(1, pb(1, "{}", 2, pb(2, "x"), 2, pb(1, pb(1, -1))))), 400, "stream 1: line 2: "},
 		{"text/plain", "", 415, "Content-Type"},
+		{"", packed(pb(1, pb(1, `{`+strings.Repeat(`a="1",`, 100)+`}`)+strings.Repeat(pb(2, ""), 1<<15))), 413, "fewer"},
+		{"application/json", `{"streams":[{"stream":{},"values":[` + strings.Repeat(`["1",""],`, 330_000) + `["1",""]]}]}`, 413, "fewer"},
 	} {
 		s := &shelf.Shelf{}
 		w := post(s, tc.kind, tc.body)
