@@ -24,6 +24,9 @@ func newRun(p *program) *cobra.Command {
 finish for up to gateway.drain, and the exit code is 0. A second signal ends it at once. SIGHUP reads the configuration again, and
 so does a change of the file; a configuration with problems never replaces one without.
 
+Metrics and logs are kept in the directory that data names, by a second process that this one starts and watches. Requests never
+wait for it.
+
 The access log goes to standard output, everything else to standard error, both as lines of JSON.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
