@@ -122,10 +122,13 @@ func (t *tally) give(yield func(Count, error) bool) bool {
 	return true
 }
 
-// tally counts the lines of a row group.
+// tally counts the lines of a row group, from the sidecar when that knows it.
 func (s *scan) tally(g *group, by Column, step int64) (*tally, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
+	}
+	if t := s.tallied(g, by, step); t != nil {
+		return t, nil
 	}
 	r, err := s.reader(g)
 	if err != nil {

@@ -10,13 +10,13 @@
 // # The sidecar
 //
 // NAME.index has, for each row group: its first and last service, its times, its levels, where each column lies and its CRC-32C, a bloom filter of
-// the words in message and attributes and one of the trace IDs; and a copy of the footer of the Parquet file. It is written last and put in place by a
+// the words in message and attributes and one of the trace IDs, and how many lines it has by service, handler, instance and level; and a copy of the footer of the Parquet file. It is written last and put in place by a
 // rename, so a Parquet file without a valid sidecar is an incomplete segment; [Rebuild] makes the sidecar anew.
 //
 // # Damage
 //
 // What is read is checked before it is decoded. A row group that is damaged is reported as a [DamageError] with its rows, times and services; the
-// others still answer. A damaged filter prunes nothing. A damaged footer is replaced by its copy.
+// others still answer. A damaged filter prunes nothing; instead of damaged counts, columns are read. A damaged footer is replaced by its copy.
 //
 // The bloom filter knows whole words, as [entry.Words] gives them. It can tell that a row group does not have the word "order"; it can tell
 // nothing about texts in which "rde" occurs. Who looks for a part of a word must not put it into [Query.Terms].

@@ -11,6 +11,7 @@ type indexer struct {
 	now    group // of the present row group
 	words  set
 	traces []uint64
+	tally  tallies
 }
 
 func newIndexer(path string) (*indexer, error) {
@@ -32,6 +33,7 @@ func (x *indexer) add(e *entry.Entry) {
 	g.high = e.Service
 	g.minT, g.maxT = min(g.minT, e.Time), max(g.maxT, e.Time)
 	g.levels |= LevelSet(known(e.Level))
+	x.tally.add(e)
 	eachWord(e.Message, x.words.add)
 	for i := range e.Attrs {
 		eachWord(e.Attrs[i].Value, x.words.add)
@@ -41,7 +43,7 @@ func (x *indexer) add(e *entry.Entry) {
 	}
 }
 
-// endGroup writes the filters of the row group.
+// endGroup writes the filters and the counts of the row group.
 func (x *indexer) endGroup() (err error) {
 	g := &x.now
 	if g.words, err = x.sink.section(x.words.bloom()); err != nil {
@@ -54,11 +56,15 @@ func (x *indexer) endGroup() (err error) {
 	if g.trace, err = x.sink.section(traces); err != nil {
 		return err
 	}
+	if g.tallies, err = x.sink.section(x.tally.append(nil)); err != nil {
+		return err
+	}
 	g.number, g.first = len(x.head.groups), x.head.lines
 	x.head.lines += g.rows
 	x.head.groups = append(x.head.groups, *g)
 	*g = group{}
 	x.words.reset()
+	x.tally.reset()
 	x.traces = x.traces[:0]
 	return nil
 }

@@ -7,10 +7,10 @@ import (
 	"hash/crc32"
 )
 
-// The sidecar begins with the sections that the head points to: filters and the copy of the footer. Then comes the head, and at last its length, its
+// The sidecar begins with the sections that the head points to: filters, counts and the copy of the footer. Then comes the head, and at last its length, its
 // CRC and this, of which the last character is the version.
 const (
-	sidecarMagic = "GABIDX01"
+	sidecarMagic = "GABIDX02"
 	trailerSize  = 8 + 8
 	maxHead      = 64 << 20
 )
@@ -34,6 +34,7 @@ type group struct {
 	levels       Levels
 	chunks       [columns]span // in the Parquet file
 	words, trace span          // filters, in the sidecar; of size 0 when there is none
+	tallies      span          // in the sidecar, too
 }
 
 // head is what is in memory of a sidecar.
@@ -91,6 +92,7 @@ func (h *head) append(b []byte) []byte {
 		}
 		b = appendSpan(b, g.words)
 		b = appendSpan(b, g.trace)
+		b = appendSpan(b, g.tallies)
 	}
 	return b
 }
@@ -170,7 +172,7 @@ const (
 	// maxRows is of one row group.
 	maxRows = 1 << 20
 	// groupSize is the least number of bytes that a row group takes in a head.
-	groupSize = 6 + 6*(columns+2)
+	groupSize = 6 + 6*(columns+3)
 )
 
 // readHead decodes a head whose checksum is right. sidecar is the size of its file.
@@ -190,7 +192,7 @@ func readHead(b []byte, sidecar int64) (*head, error) {
 		for k := range g.chunks {
 			g.chunks[k] = c.span(h.size)
 		}
-		g.words, g.trace = c.span(sidecar), c.span(sidecar)
+		g.words, g.trace, g.tallies = c.span(sidecar), c.span(sidecar), c.span(sidecar)
 		h.lines += g.rows
 	}
 	if len(c.b) > 0 {

@@ -34,6 +34,7 @@ func (f *File) Verify(ctx context.Context) ([]*DamageError, error) {
 		harmless(fmt.Sprintf("word filter of row group %d", i), err)
 		_, err = g.trace.read(f.sidecar)
 		harmless(fmt.Sprintf("trace filter of row group %d", i), err)
+		harmless(g.checkTallies(f))
 	}
 	_, tail := f.head.tail.read(f.data)
 	_, footer := f.head.footer.read(f.sidecar)

@@ -1,0 +1,156 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/gabion-io/gabion/server/logs/entry"
+)
+
+// maxTallied is how many different values of a column are counted in a row group. A column that has more is not counted.
+const maxTallied = 1024
+
+// tallies counts the lines of a row group by the values of each [Column], so that whoever counts need not read them.
+type tallies [ByLevel + 1]tallied
+
+// tallied are the counts of one column.
+type tallied struct {
+	at     map[string]int // value → place in the lists
+	values []string
+	counts []int64
+	last   int // the place that was counted last: many lines repeat the one before
+	many   bool
+}
+
+func (t *tallies) add(e *entry.Entry) {
+	t[ByService].add(e.Service)
+	t[ByHandler].add(e.Handler)
+	t[ByInstance].add(e.Instance)
+	t[ByLevel].add(known(e.Level).String())
+}
+
+func (t *tallied) add(value string) {
+	if t.last < len(t.values) && t.values[t.last] == value {
+		t.counts[t.last]++
+		return
+	}
+	if t.many {
+		return
+	}
+	at, ok := t.at[value]
+	if !ok {
+		if at = len(t.values); at == maxTallied {
+			t.many = true
+			return
+		}
+		if t.at == nil {
+			t.at = make(map[string]int)
+		}
+		t.at[value] = at
+		t.values, t.counts = append(t.values, value), append(t.counts, 0)
+	}
+	t.counts[at]++
+	t.last = at
+}
+
+func (t *tallies) reset() {
+	for i := range t {
+		clear(t[i].at)
+		clear(t[i].values)
+		t[i] = tallied{at: t[i].at, values: t[i].values[:0], counts: t[i].counts[:0]}
+	}
+}
+
+// append encodes the counts: for each column the number of values and one more, or 0 when they are too many; then each value and its count.
+func (t *tallies) append(b []byte) []byte {
+	for i := range t {
+		c := &t[i]
+		if c.many {
+			b = append(b, 0)
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(len(c.values))+1)
+		for k, value := range c.values {
+			b = binary.AppendUvarint(appendString(b, value), uint64(c.counts[k]))
+		}
+	}
+	return b
+}
+
+// readTallied decodes the counts of one column; false when they are not there.
+func readTallied(b []byte, by Column) (values []string, counts []int64, ok bool) {
+	c := &cursor{b: b}
+	for column := ByService; column <= by; column++ {
+		n := c.uvarint(maxTallied + 1)
+		if column == by && n > 0 && c.err == nil {
+			values, counts = make([]string, 0, n-1), make([]int64, 0, n-1)
+			ok = true
+		}
+		for range max(n, 1) - 1 {
+			value, count := c.take(c.uvarint(uint64(len(c.b)))), int64(c.uvarint(maxRows))
+			if column == by {
+				values, counts = append(values, string(value)), append(counts, count)
+			}
+		}
+	}
+	return values, counts, ok && c.err == nil
+}
+
+// tallied answers from the sidecar how many lines of a row group are counted; nil when the columns must be read.
+func (s *scan) tallied(g *group, by Column, step int64) *tally {
+	q := s.query
+	at := bucket(g.minT, q.From, step)
+	if g.minT < q.From || q.past(g.maxT) || at != bucket(g.maxT, q.From, step) {
+		return nil
+	}
+	column, ok := s.tallyColumn(g, by)
+	if !ok {
+		return nil
+	}
+	b, err := g.tallies.read(s.file.sidecar)
+	if err != nil {
+		return nil
+	}
+	values, counts, ok := readTallied(b, column)
+	if !ok {
+		return nil
+	}
+	wanted := [...]func(string) bool{
+		ByService: q.Service.match, ByHandler: q.Handler.match, ByInstance: q.Instance.match,
+		ByLevel: func(name string) bool { return q.Levels.has(levelOf(name)) },
+	}[column]
+	sum := int64(0)
+	for i, v := range values {
+		if !wanted(v) {
+			counts[i] = 0
+		}
+		sum += counts[i]
+	}
+	if column != by {
+		values, counts = []string{g.low}, []int64{sum}
+	}
+	return &tally{values: values, counts: map[int64][]int64{at: counts}}
+}
+
+// tallyColumn is the column of which the counts in the sidecar tell how many lines are wanted; false when none does, because more than one
+// column decides. All lines of a row group of one service are wanted as far as the service goes.
+func (s *scan) tallyColumn(g *group, by Column) (Column, bool) {
+	q := s.query
+	one := g.low == g.high
+	if q.Levels != 0 && g.levels&^q.Levels != 0 && by == ByService && one {
+		by = ByLevel
+	}
+	decides := [...]bool{
+		ByService: !q.Service.all() && !one, ByHandler: !q.Handler.all(), ByInstance: !q.Instance.all(),
+		ByLevel: q.Levels != 0 && g.levels&^q.Levels != 0,
+	}
+	decides[by] = false
+	return by, q.Trace.all() && !slices.Contains(decides[:], true)
+}
+
+// checkTallies reports damage of the counts.
+func (g *group) checkTallies(f *File) (part string, err error) {
+	_, err = g.tallies.read(f.sidecar)
+	return fmt.Sprintf("counts of row group %d", g.number), err
+}
