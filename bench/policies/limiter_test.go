@@ -7,8 +7,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/sethvargo/go-limiter/memorystore"
 	"github.com/throttled/throttled/v2"
@@ -133,60 +135,47 @@ func filled(b *testing.B, name string, n int) (take func(string) error, size uin
 
 const (
 	// slice is how many requests are measured at a time.
-	slice = 10_000
+	slice = 4000
 	// enough slices in which the goroutines ran together are waited for, but not for more than tries.
-	enough, tries = 10, 1000
+	enough, tries = 20, 5000
 )
 
 // together asks for requests of all keys in turn, on several goroutines, and reports CPU time per request. Where a busy machine
 // lets one goroutine wait while another one runs, they do not get into each other's way; so only the slices of time count in
-// which they ran together, if there were any.
+// which they ran together. Without any, nothing is reported.
 func together(b *testing.B, goroutines int, keys []string, take func(string) error) {
 	b.ReportAllocs()
 	b.ResetTimer()
-	var all, parallel usage
 	most := b.N
 	if goroutines > 1 && b.N > slice {
 		most += tries * slice
 	}
-	for done := 0; done < b.N || done < most && parallel.calls < enough*slice; done += slice {
+	calls, used := 0, time.Duration(0)
+	for done := 0; done < b.N || done < most && calls < enough*slice; done += slice {
+		if done >= b.N {
+			b.StopTimer() // which also stops the count of allocations
+		}
 		n := min(slice, most-done)
-		u := timed(b, n, func() { askAll(b, goroutines, keys, done, n, take) })
-		all.add(u)
-		if float64(u.cpu) > .8*float64(goroutines)*float64(u.wall) {
-			parallel.add(u)
+		if cost, ok := askAll(b, goroutines, keys, done, n, take); ok {
+			calls += n
+			used += cost
 		}
 	}
-	if goroutines > 1 && parallel.calls > 0 {
-		all = parallel
+	if calls > 0 {
+		b.ReportMetric(float64(used)/float64(calls), "cpu-ns/op")
 	}
-	b.ReportMetric(float64(all.cpu)/float64(all.calls), "cpu-ns/op")
 }
 
-// usage is the time that calls took.
-type usage struct {
-	calls     int
-	cpu, wall time.Duration
-}
-
-func (u *usage) add(other usage) {
-	u.calls += other.calls
-	u.cpu += other.cpu
-	u.wall += other.wall
-}
-
-// timed runs f, which makes so many calls.
-func timed(b *testing.B, calls int, f func()) usage {
-	began, before := time.Now(), cpu(b)
-	f()
-	return usage{calls, cpu(b) - before, time.Since(began)}
-}
-
-// askAll makes n calls, on several goroutines, each from another place on.
-func askAll(b *testing.B, goroutines int, keys []string, from, n int, take func(string) error) {
+// askAll makes n calls, on several goroutines, each from another place on. It says how much CPU time they took, and whether the
+// goroutines ran at the same time.
+func askAll(b *testing.B, goroutines int, keys []string, from, n int, take func(string) error) (cost time.Duration, ok bool) {
+	stretches := make([]stretch, goroutines)
 	var wg sync.WaitGroup
 	for g := range goroutines {
 		wg.Go(func() {
+			runtime.LockOSThread() // whose CPU time is measured
+			defer runtime.UnlockOSThread()
+			began, before := time.Now(), cpuOfThread(b)
 			next := (from + g*len(keys)/goroutines) % len(keys)
 			for range n / goroutines {
 				if err := take(keys[next]); err != nil {
@@ -197,9 +186,46 @@ func askAll(b *testing.B, goroutines int, keys []string, from, n int, take func(
 					next = 0
 				}
 			}
+			stretches[g] = stretch{began, time.Now(), cpuOfThread(b) - before}
 		})
 	}
 	wg.Wait()
+	return overlap(stretches)
+}
+
+// cpuOfThread is the CPU time of the thread that runs. That of getrusage is as old as the last tick of the scheduler.
+func cpuOfThread(b *testing.B) time.Duration {
+	const clockThreadCPUTime = 3
+	var at syscall.Timespec
+	if _, _, err := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPUTime, uintptr(unsafe.Pointer(&at)), 0); err != 0 {
+		b.Error(err)
+	}
+	return time.Duration(at.Nano())
+}
+
+// stretch is what a goroutine did.
+type stretch struct {
+	began, ended time.Time
+	cpu          time.Duration
+}
+
+// overlap adds up the CPU time of goroutines, and says whether they ran at the same time for most of it.
+func overlap(all []stretch) (cost time.Duration, ok bool) {
+	if len(all) == 1 {
+		return all[0].cpu, true
+	}
+	last, first, longest, waited := all[0].began, all[0].ended, time.Duration(0), false
+	for _, s := range all {
+		if s.began.After(last) {
+			last = s.began
+		}
+		if s.ended.Before(first) {
+			first = s.ended
+		}
+		took := s.ended.Sub(s.began)
+		cost, longest, waited = cost+s.cpu, max(longest, took), waited || s.cpu < took*9/10
+	}
+	return cost, !waited && first.Sub(last) >= longest*7/10
 }
 
 func heapNow() uint64 {
