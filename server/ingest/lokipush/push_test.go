@@ -88,6 +88,10 @@ func TestJSON(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	packed := func(s string) string { return string(snappy.Encode(nil, []byte(s))) }
+	var many strings.Builder // labels that every line gets
+	for i := range 100 {
+		fmt.Fprintf(&many, `"a%d":"1",`, i)
+	}
 	for _, tc := range []struct {
 		kind, body string
 		status     int
@@ -106,8 +110,8 @@ func TestMalformed(t *testing.T) {
 		{"", packed(pb(1, pb(1, "app"))), 400, "stream 1: "},
 		{"", packed(pb(1, pb(1, "{}", 2, pb(2, "x"), 2, pb(1, pb(1, -1))))), 400, "stream 1: line 2: "},
 		{"text/plain", "", 415, "Content-Type"},
-		{"", packed(pb(1, pb(1, `{`+strings.Repeat(`a="1",`, 100)+`}`)+strings.Repeat(pb(2, ""), 1<<15))), 413, "fewer"},
-		{"application/json", `{"streams":[{"stream":{},"values":[` + strings.Repeat(`["1",""],`, 330_000) + `["1",""]]}]}`, 413, "fewer"},
+		{"", packed(pb(1, pb(1, `{`+strings.Repeat(`a="1",`, 100)+`}`)+strings.Repeat(pb(2, ""), 1<<14))), 413, "fewer"},
+		{"application/json", `{"streams":[{"stream":{` + many.String() + `"a":""},"values":[` + strings.Repeat(`["1",""],`, 1<<14) + `["1",""]]}]}`, 413, "fewer"},
 	} {
 		s := &shelf.Shelf{}
 		w := post(s, tc.kind, tc.body)
