@@ -45,8 +45,11 @@ bench-policies:
 
 ## bench-store: lines and samples per CPU second, bytes per line, times of queries; writes docs/performance.md
 bench-store:
-	for round in 1 2 3; do $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./server/logs/store ./server/logs/journal ./server/logs/segment ./server/metrics/tier || exit 1; done \
-		| tee /dev/stderr | (cd bench && $(GO) run ./figures)
+	($(GO) test -run '^$$' -bench 'Append|Merge' -benchtime 1x -count 3 -timeout 30m ./server/logs/store && \
+	$(GO) test -run '^$$' -bench Query -benchtime 20x -timeout 30m ./server/logs/store && \
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./server/logs/segment && \
+	$(GO) test -run '^$$' -bench . -count 3 ./server/logs/journal && \
+	$(GO) test -run '^$$' -bench . -benchtime 200x -count 3 ./server/metrics/tier || echo FAIL) | tee /dev/stderr | (cd bench && $(GO) run ./figures)
 
 ## bench-traps: the mistakes that policies are known for, made with Gabion and with other libraries; writes docs/traps.md
 bench-traps:
