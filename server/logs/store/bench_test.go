@@ -27,13 +27,13 @@ func cpu(b *testing.B) time.Duration {
 // are made piece by piece, so that there is no more in memory than there would be.
 func kept(b *testing.B, dir string, n int) (s *Store, used time.Duration) {
 	b.Helper()
-	const piece, batch = 50_000, 1000
+	const piece, batch, pieces = 50_000, 1000, benchLines / 50_000
 	c := &clock{time.Unix(0, lines.Start)}
 	s = open(b, dir, Options{Where: "level>=error", Now: c.Now})
 	for k := range n / piece {
 		all := lines.Generate(uint64(k), piece)
 		for i := range all { // the piece is spread over a day
-			all[i].Time = lines.Start + int64(k)*int64(24*time.Hour)*piece/benchLines + (all[i].Time-lines.Start)*piece/benchLines
+			all[i].Time = lines.Start + (int64(k)*int64(24*time.Hour)+all[i].Time-lines.Start)/pieces
 		}
 		before := cpu(b)
 		for ; len(all) > 0; all = all[batch:] {
