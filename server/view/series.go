@@ -45,7 +45,7 @@ func (s Style) table(a client.Answer, head []string, show func(client.Series) []
 	shared, others := split(a.Series)
 	t := table{title: selector(shared)}
 	for _, name := range others {
-		t.head = append(t.head, strings.ToUpper(strings.Trim(name, "_")))
+		t.head = append(t.head, strings.ToUpper(clean(strings.Trim(name, "_"))))
 	}
 	t.head = append(t.head, head...)
 	for _, of := range a.Series {

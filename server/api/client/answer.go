@@ -76,7 +76,11 @@ func (e *envelope) answer() (a Answer, err error) {
 		var all []series
 		err = json.Unmarshal(data.Result, &all)
 		for i := range all {
-			a.Series = append(a.Series, all[i].series())
+			one := all[i].series()
+			if a.Kind == Vector && len(one.Points) != 1 {
+				return a, fmt.Errorf("the answer cannot be read: a series with %d values", len(one.Points))
+			}
+			a.Series = append(a.Series, one)
 		}
 	case Scalar:
 		var p number

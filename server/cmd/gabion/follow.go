@@ -21,8 +21,8 @@ const (
 	lastWait  = 5 * time.Second
 	// overlap is how far before the last line a new connection begins: lines do not come in order.
 	overlap = 10 * time.Second
-	// remembered is how many lines are kept in mind, and how many a new connection asks for: no query gives more.
-	remembered = 5000
+	// remembered is how many lines are kept in mind, and how many a new connection asks for.
+	remembered = pageLines
 )
 
 // followAll shows lines as they come in until ctx ends. A gateway or a store that went away is waited for, unless it was

@@ -95,8 +95,10 @@ func (l *logs) arguments(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 1:
 		return errors.New("give one query, in quotes, such as '{service=\"shop\"} |= \"timeout\"'")
-	case l.limit < 0 || l.limit == 0 && cmd.Flags().Changed("limit"):
-		return fmt.Errorf("--limit %d: at least 1", l.limit)
+	case l.limit < 0 || l.limit > maxLimit || l.limit == 0 && cmd.Flags().Changed("limit"):
+		return fmt.Errorf("--limit %d: from 1 to %d", l.limit, maxLimit)
+	case l.limit > pageLines && l.follow:
+		return fmt.Errorf("--limit %d: at most %d with --follow", l.limit, pageLines)
 	case l.follow && l.until.given():
 		return errors.New("--follow goes on for ever: leave --until out")
 	case l.level != "" && entry.ParseLevel(l.level) == entry.Unknown:
@@ -180,6 +182,9 @@ func levels(from entry.Level) (words []string) {
 	return words
 }
 
+// maxLimit bounds the lines that are held in memory to be shown in order.
+const maxLimit = 1_000_000
+
 // defaultSince is how far back lines are looked for when nothing is said.
 const defaultSince = time.Hour
 
@@ -197,17 +202,21 @@ func (l *logs) find(ctx context.Context, now time.Time) error {
 	if !to.After(from) {
 		return usageError{errors.New("--since must be before --until")}
 	}
-	answer, err := l.client.Logs(ctx, l.query, from, to, l.limit)
+	if l.numbers {
+		answer, err := l.client.Logs(ctx, l.query, from, to, l.limit)
+		if err != nil {
+			return err
+		}
+		return showSeries(l.program, answer, false, l.asJSON)
+	}
+	lines, err := l.newest(ctx, from, to)
 	if err != nil {
 		return err
 	}
-	if l.numbers {
-		return showSeries(l.program, answer, false, l.asJSON)
-	}
-	if err := l.show(answer.Lines, now); err != nil {
+	if err := l.show(lines, now); err != nil {
 		return err
 	}
-	switch len(answer.Lines) {
+	switch len(lines) {
 	case 0:
 		fmt.Fprintf(l.err, "gabion: no lines from %s to %s\n", from.Format(time.DateTime), to.Format(time.DateTime))
 	case l.limit:

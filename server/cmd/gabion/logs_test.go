@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,6 +137,40 @@ func TestLogsCommand(t *testing.T) {
 	}
 }
 
+// More lines than a query gives are asked for page by page; none is lost or shown twice, although many have the same time.
+func TestLogsCommandPages(t *testing.T) {
+	s, address := newLogStore(t)
+	at := time.Now().Add(-time.Minute).UnixNano()
+	for i := range 13_000 {
+		s.entries = append(s.entries, &entry.Entry{Time: at + int64(i/700), Level: entry.Info, Service: "many", Message: strconv.Itoa(i / 2)})
+	}
+	for _, limit := range []int{4_999, 5_000, 5_001, 9_998, 12_999, 13_000, 20_000} {
+		code, out, errOut := runCommand(t, nil, "logs", "--admin", address, "-s", "many", "--limit", strconv.Itoa(limit))
+		have, want := messages(out), []string{}
+		for i := max(0, 13_000-limit); i < 13_000; i++ {
+			want = append(want, strconv.Itoa(i/2))
+		}
+		slices.Sort(have)
+		slices.Sort(want)
+		if code != exitOK || !slices.Equal(have, want) {
+			t.Errorf("--limit %d: %d, %d lines\n%s", limit, code, len(have), errOut)
+		}
+	}
+}
+
+func TestLogsCommandOfOneMoment(t *testing.T) {
+	s, address := newLogStore(t)
+	at := time.Now().Add(-time.Minute).UnixNano()
+	for i := range 6_000 {
+		s.entries = append(s.entries, &entry.Entry{Time: at, Level: entry.Info, Service: "many", Message: strconv.Itoa(i)})
+	}
+	s.entries = append(s.entries, &entry.Entry{Time: at - 1, Level: entry.Info, Service: "many", Message: "before"})
+	code, out, errOut := runCommand(t, nil, "logs", "--admin", address, "-s", "many", "--limit", "100000")
+	if have := messages(out); code != exitOK || len(have) != 5_001 || have[0] != "before" || !strings.Contains(errOut, "not all lines are shown") {
+		t.Errorf("%d: %d lines\n%s", code, len(have), errOut)
+	}
+}
+
 func TestLogsCommandJSON(t *testing.T) {
 	_, address := newLogStore(t)
 	code, out, errOut := runCommand(t, nil, "logs", "--admin", address, "--json", "--level", "error", "-s", "shop")
@@ -174,8 +209,9 @@ func TestLogsCommandMistakes(t *testing.T) {
 		{[]string{`{service="shop"} |= timeout`}, exitUsage, "\n  {service=\"shop\"} |= timeout\n                      ^\n"},
 		{[]string{"{}", "{}"}, exitUsage, "give one query"},
 		{[]string{"--level", "loud"}, exitUsage, "trace, debug, info, warn, error, fatal"},
-		{[]string{"--limit", "0"}, exitUsage, "at least 1"},
-		{[]string{"--limit", "100000"}, exitError, "not from 1 to 5000"},
+		{[]string{"--limit", "0"}, exitUsage, "from 1 to 1000000"},
+		{[]string{"--limit", "1000001"}, exitUsage, "from 1 to 1000000"},
+		{[]string{"--limit", "5001", "--follow"}, exitUsage, "at most 5000"},
 		{[]string{"--follow", "--until", "1h"}, exitUsage, "leave --until out"},
 		{[]string{"--since", "1h", "--until", "2h"}, exitUsage, "--since must be before --until"},
 		{[]string{"--since", "soon"}, exitUsage, "90m"},
