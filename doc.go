@@ -63,7 +63,8 @@
 // # More
 //
 // Package [httpx] puts HTTP through a pipe, on both sides, and has the right pipe for a client by default. Package
-// [gabiontest] shows whether code survives when what it calls fails.
+// [gabiontest] shows whether code survives when what it calls fails. Package [logs] brings the log of a service to a Gabion
+// server, and never makes it wait.
 //
 // [fallback]: https://pkg.go.dev/github.com/gabion-io/gabion/fallback
 // [timeout]: https://pkg.go.dev/github.com/gabion-io/gabion/timeout
@@ -76,4 +77,5 @@
 // [fault]: https://pkg.go.dev/github.com/gabion-io/gabion/fault
 // [httpx]: https://pkg.go.dev/github.com/gabion-io/gabion/httpx
 // [gabiontest]: https://pkg.go.dev/github.com/gabion-io/gabion/gabiontest
+// [logs]: https://pkg.go.dev/github.com/gabion-io/gabion/logs
 package gabion
