@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/internal/lines"
 	"github.com/gabion-io/gabion/server/logs/logql"
 )
@@ -107,27 +109,60 @@ func BenchmarkQuery(b *testing.B) {
 	}
 	engine := logql.New(s, logql.Limits{})
 	noon := time.Unix(0, lines.Start).Add(12 * time.Hour)
-	ask := func(name, query string, from, to time.Time, step time.Duration) {
-		b.Run(name, func(b *testing.B) {
-			expr, err := logql.Parse(query)
+	ask(b, engine, "hour", `{service="checkout-api", level="error"} |= "imeout"`, noon, noon.Add(time.Hour), 0)
+	ask(b, engine, "count", `sum by (handler) (count_over_time({service=~".+"}[24h]))`, noon.Add(12*time.Hour), noon.Add(12*time.Hour), 0)
+	ask(b, engine, "count5m", `sum by (level) (count_over_time({service=~".+"}[5m]))`, noon.Add(-12*time.Hour), noon.Add(12*time.Hour), 5*time.Minute)
+	ask(b, engine, "newest", `{service="checkout-api"}`, noon.Add(-12*time.Hour), noon.Add(12*time.Hour), 0)
+}
+
+// ask measures a query.
+func ask(b *testing.B, engine *logql.Engine, name, query string, from, to time.Time, step time.Duration) {
+	b.Run(name, func(b *testing.B) {
+		expr, err := logql.Parse(query)
+		if err != nil {
+			b.Fatal(err)
+		}
+		before := cpu(b)
+		for b.Loop() {
+			result, err := engine.Query(context.Background(), expr, logql.Params{From: from.UnixNano(), To: to.UnixNano(), Step: step, Limit: 1000})
 			if err != nil {
 				b.Fatal(err)
 			}
-			before := cpu(b)
-			for b.Loop() {
-				result, err := engine.Query(context.Background(), expr, logql.Params{From: from.UnixNano(), To: to.UnixNano(), Step: step, Limit: 1000})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if strings.HasPrefix(query, "{") && len(result.Lines) == 0 {
-					b.Fatal("nothing was found")
-				}
+			if strings.HasPrefix(query, "{") && len(result.Lines) == 0 {
+				b.Fatal("nothing was found")
 			}
-			b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "CPU-ms")
-		})
+		}
+		b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "CPU-ms")
+	})
+}
+
+// BenchmarkYear asks for a year of the long tier: 365 days of 5,000 lines, of which the short one has the last 14.
+func BenchmarkYear(b *testing.B) {
+	const days, perDay = 365, 5000
+	begin := time.Unix(0, lines.Start)
+	c := &clock{begin}
+	s := open(b, b.TempDir(), Options{Where: "level>=error", Now: c.Now})
+	for d := range days {
+		all := lines.Generate(uint64(d), perDay)
+		for i := range all {
+			all[i].Time += int64(d) * int64(day)
+			all[i].Level = entry.Error
+		}
+		c.now = begin.Add(time.Duration(d+1) * day)
+		err := errors.Join(s.Append(b.Context(), all), s.seal())
+		if d%7 == 0 || d == days-1 {
+			err = errors.Join(err, s.tendOnce(b.Context()))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
-	ask("hour", `{service="checkout-api", level="error"} |= "imeout"`, noon, noon.Add(time.Hour), 0)
-	ask("count", `sum by (handler) (count_over_time({service=~".+"}[24h]))`, noon.Add(12*time.Hour), noon.Add(12*time.Hour), 0)
-	ask("count5m", `sum by (level) (count_over_time({service=~".+"}[5m]))`, noon.Add(-12*time.Hour), noon.Add(12*time.Hour), 5*time.Minute)
-	ask("newest", `{service="checkout-api"}`, noon.Add(-12*time.Hour), noon.Add(12*time.Hour), 0)
+	st := s.Status()
+	if st.Long.Lines != days*perDay || st.Short.Lines > 23*perDay {
+		b.Fatalf("%+v", st)
+	}
+	engine := logql.New(s, logql.Limits{})
+	ask(b, engine, "count", `sum by (service) (count_over_time({level="error"}[1d]))`, begin, c.now, day)
+	ask(b, engine, "substring", `{service="checkout-api"} |= "4711"`, begin, c.now, 0)
+	b.ReportMetric(float64(st.Long.Segments), "segments")
 }
