@@ -43,7 +43,7 @@ func TestRefusal(t *testing.T) {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
 		began := gabion.Now()
-		if err := <-waiting; !errors.Is(err, ErrShed) || gabion.Now()-began != 160*ms {
+		if err := <-waiting; !errors.Is(err, ErrShed) || gabion.Now()-began != 150*ms {
 			t.Errorf("%v after %v", err, gabion.Now()-began)
 		}
 		if len(told) != 2 || told[0].Kind != gabion.EventRefused || told[0].Detail != "full" || told[0].Err == nil || told[1].Detail != "expired" {

@@ -17,7 +17,7 @@ type Shape struct {
 	Mean time.Duration
 	// Tail is the 99th percentile of the service time.
 	Tail time.Duration
-	// Deadline within which an answer is of use: at least five times Tail, or 100 ms.
+	// Deadline within which an answer is of use: at least five times Tail.
 	Deadline time.Duration
 	// Heavy says that a few calls take most of the work.
 	Heavy bool
@@ -27,10 +27,12 @@ type Shape struct {
 
 const ms = float64(time.Millisecond)
 
+func fiveAndExp(r *rand.Rand) float64 { return 5*ms + r.ExpFloat64()*5*ms }
+
 // Shapes are those that the constants of the limiter were chosen with.
 var Shapes = []Shape{
 	{"const", 5 * time.Millisecond, 5 * time.Millisecond, 100 * time.Millisecond, false, func(*rand.Rand) float64 { return 5 * ms }},
-	{"exp", 10 * time.Millisecond, 28 * time.Millisecond, 100 * time.Millisecond, false, func(r *rand.Rand) float64 { return 5*ms + r.ExpFloat64()*5*ms }},
+	{"exp", 10 * time.Millisecond, 28030 * time.Microsecond, 141 * time.Millisecond, false, fiveAndExp},
 	{"bimodal", 6900 * time.Microsecond, 100 * time.Millisecond, 500 * time.Millisecond, true, func(r *rand.Rand) float64 {
 		if r.Float64() < 0.05 {
 			return 100 * ms
@@ -41,6 +43,9 @@ var Shapes = []Shape{
 		return 10 * ms * math.Exp(1.5*r.NormFloat64()-1.5*1.5/2)
 	}},
 }
+
+// Tight is exp with a deadline that is nearer than five times its 99th percentile. No goal covers it; it is held against them all the same.
+var Tight = []Shape{{"exp, 100 ms", 10 * time.Millisecond, 28030 * time.Microsecond, 100 * time.Millisecond, false, fiveAndExp}}
 
 // Unseen are shapes that no constant was chosen with.
 var Unseen = []Shape{

@@ -1,5 +1,7 @@
 package admission
 
+import "math"
+
 // A limit that only follows latency goes down without end once the service time alone exceeds the target. So every cut is
 // judged by what it did to goodput: a cut that cost goodput is taken back, and the higher limit is measured again right
 // after (high, low, high: an A/B/A test), because in the meantime the service itself may have changed. What is found is the
@@ -12,6 +14,12 @@ const (
 	probeMost  = 8e9
 	// probeStep is how far above the floor a probe goes.
 	probeStep = 1.3
+	// enoughCut is how far below its anchor a limit must be to be judged. Under answers that come too late it goes on being cut
+	// without judgement, down to deepestCut: the deeper, the sooner it can be judged.
+	enoughCut  = 0.85
+	deepestCut = 0.3
+	// floorSlack is how far above the floor a limit may stand.
+	floorSlack = 1.1
 )
 
 // judged says whether enough has been seen since the limit changed to compare it with another: two standard deviations
@@ -26,15 +34,36 @@ func (l *limit) measured() level {
 	return level{l.value, l.judge.good / l.judge.time, (l.judge.n - l.judge.good) / l.judge.time}
 }
 
-// follow moves the limit so that the latency seen comes to the target.
-func (l *limit) follow(now, seen float64) {
+// ratio is how many times one limit the other is. What counts is whole calls: 1.6 is twice 1.4.
+func ratio(of, to float64) float64 { return math.Round(of) / max(1, math.Round(to)) }
+
+// relieve lowers the limit because the latency is more than can be borne. No experiment that raised it goes on.
+func (l *limit) relieve(now, seen float64) {
+	switch l.mode {
+	case probe:
+		l.every = min(2*l.every, probeMost)
+		fallthrough
+	case verify:
+		l.value, l.mode, l.anchor = l.lower.limit, normal, level{}
+	default:
+		l.mode = normal
+		l.follow(now, seen, true)
+	}
+}
+
+// follow moves the limit so that the latency seen comes to the target, and fast when the answers come late.
+func (l *limit) follow(now, seen float64, late bool) {
 	w := &l.window
-	if l.value < 0.85*l.anchor.limit && w.good > 0.1*w.n {
-		if !l.judged(l.value / l.anchor.limit) {
+	part := 1.0
+	if l.anchor.limit > 0 {
+		part = ratio(l.value, l.anchor.limit)
+	}
+	if part < enoughCut && w.good > 0.1*w.n && !(late && part > deepestCut) {
+		if !l.judged(part) {
 			return
 		}
 		m := l.measured()
-		if m.good < l.anchor.good*(1-0.5*(1-l.value/l.anchor.limit)) { // the cut cost goodput, or so it seems
+		if m.good < l.anchor.good*(1-0.5*(1-part)) { // the cut cost goodput, or so it seems
 			l.lower, l.value, l.mode = m, l.anchor.limit, verify
 			return
 		}
@@ -52,6 +81,9 @@ func (l *limit) follow(now, seen float64) {
 		if l.anchor.limit == 0 {
 			l.anchor = level{l.value, w.good / w.time, (w.n - w.good) / w.time}
 		}
+		if late {
+			factor = min(factor, l.hurry(seen))
+		}
 		if l.value*factor < l.floor {
 			l.standOnFloor(now)
 			return
@@ -60,10 +92,21 @@ func (l *limit) follow(now, seen float64) {
 	l.value *= factor
 }
 
-// standOnFloor keeps the limit from going below the floor, and tries a higher one now and then.
+// hurry is the factor that brings a latency that cannot be borne down to what can, in one step. The floor, found when the service was
+// faster, gives way.
+func (l *limit) hurry(seen float64) float64 {
+	w, most := &l.window, l.bearable()
+	l.floor = min(l.floor, l.value*max(most/seen, 0.8))
+	if w.full < 0.5*w.n {
+		return 1
+	}
+	return max(most/max(seen, w.inFlight/w.n*w.time/w.n), 0.25) // by Little's law: latencies are not learned beyond the deadline
+}
+
+// standOnFloor puts the limit on the floor, and tries a higher one now and then.
 func (l *limit) standOnFloor(now float64) {
 	w := &l.window
-	if l.value < l.floor {
+	if l.value < l.floor || l.value > floorSlack*l.floor {
 		l.value = l.floor
 		return
 	}
@@ -77,7 +120,8 @@ func (l *limit) standOnFloor(now float64) {
 
 // compare ends a verification or a probe once the higher limit, which is in force, can be judged.
 func (l *limit) compare(now float64) {
-	if !l.judged(l.lower.limit / l.value) {
+	times := ratio(l.value, l.lower.limit)
+	if !l.judged(1 / times) {
 		return
 	}
 	high, low := l.measured(), l.lower
@@ -86,7 +130,7 @@ func (l *limit) compare(now float64) {
 		longest = min(longest, 6*l.unqueued)
 	}
 	most := max(low.limit, l.judge.n/l.judge.time*longest)
-	below := low.good * (1 + gainToRise*min(1, high.limit/low.limit-1))
+	below := low.good * (1 + gainToRise*min(1, times-1))
 	switch wasProbe := l.mode == probe; {
 	case high.limit > 1.3*most:
 		l.value = low.limit

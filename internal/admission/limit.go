@@ -9,6 +9,12 @@ const (
 	// backlog is the share of the deadline that calls may take within the service. More keeps the service busier when it
 	// slows down: with 0.30 a service that gets three times slower, to a mean of 0.30, is starved. Less answers sooner.
 	backlog = 0.33
+	// lateShare and lateTimes bound the latency that is borne for the sake of goodput, as a share of the deadline and as a multiple
+	// of what backlog and the spread allow: above it, whatever was learned about goodput, most answers will soon come too late.
+	lateShare = 0.55
+	lateTimes = 2
+	// lateLook is how long that must have been seen, as a share of the deadline: a pause is shorter.
+	lateLook = 0.5
 	// inTime is the share of the deadline within which an answer is good. The rest is for errors of estimation.
 	inTime = 0.85
 	// knee bounds the latency to this many times the unqueued one: a longer queue in the service gains nothing.
@@ -18,7 +24,7 @@ const (
 	// patience is the share of the deadline after which a call that waits is given up, unless it would take little time.
 	patience = 0.9
 	// mostPatience is the most of it, however short calls are: some are long.
-	mostPatience = 0.8
+	mostPatience = 0.75
 	// longestWait is the share of the deadline that calls may wait in the queue, however short they are.
 	longestWait = 0.7
 	// gainToRise is by how much goodput must follow a higher limit before it is believed: staying too low costs goodput,
@@ -175,10 +181,14 @@ func (l *limit) update(now float64) {
 	if w.limited && l.mode == normal && seen-w.deviation() <= l.target && w.time < look {
 		return
 	}
+	late := w.limited && l.mode != fixed && seen-w.deviation() > l.bearable()
+	if late && w.time < lateLook*l.deadline {
+		return
+	}
 	l.learn(mean)
 	before := l.calls()
 	if w.limited {
-		l.step(now, seen)
+		l.step(now, seen, late)
 	} else {
 		l.rate = max(l.rate, w.n/w.time)
 		if l.mode != fixed && (l.mode != slowStart || w.n >= fullWindow) {
@@ -200,6 +210,11 @@ func (l *limit) aim() {
 	if l.unqueued > 0 {
 		l.target = min(l.target, knee*l.unqueued)
 	}
+}
+
+// bearable is the mean latency above which the limit is cut at once.
+func (l *limit) bearable() float64 {
+	return min(lateShare, lateTimes*min(backlog, 1/l.spread)) * l.deadline
 }
 
 // restart gives up all measurements that have not ended, because the limit or the deadline was changed from outside.
@@ -242,7 +257,7 @@ func (l *limit) learn(mean float64) {
 }
 
 // step moves the limit after a window in which it was reached.
-func (l *limit) step(now, seen float64) {
+func (l *limit) step(now, seen float64, late bool) {
 	w := &l.window
 	if l.rate == 0 {
 		l.rate = w.n / w.time
@@ -251,6 +266,10 @@ func (l *limit) step(now, seen float64) {
 	l.judge.n += w.n
 	l.judge.time += w.time
 	l.judge.good += w.good
+	if late {
+		l.relieve(now, seen)
+		return
+	}
 	switch l.mode {
 	case slowStart:
 		switch {
@@ -265,7 +284,7 @@ func (l *limit) step(now, seen float64) {
 	case verify, probe:
 		l.compare(now)
 	case normal:
-		l.follow(now, seen)
+		l.follow(now, seen, false)
 	case fixed:
 	}
 }

@@ -204,3 +204,44 @@ func TestCallsThatHaveNotEndedCount(t *testing.T) {
 		t.Errorf("one of a hundred calls ends in a millisecond, after a millisecond: the limit is %v", l.value)
 	}
 }
+
+// A floor that was found while the service was faster gives way when answers come too late, and at once: a hundred workers became ten.
+func TestLateAnswersCutTheLimitAtOnce(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 100, takes: 10 * ms}
+	b.run(2*time.Second, 0.7)
+	l := &b.core.limit
+	l.mode, l.value, l.floor = normal, 100, 100
+	b.workers, b.free = 10, nil
+	b.run(time.Second, 2)
+	if s := b.core.State(); s.Limit > 70 || s.Floor > 70 {
+		t.Errorf("a second later: %+v", s)
+	}
+	if share := b.share(b.run(5*time.Second, 2), 5*time.Second); share < 0.95 {
+		t.Errorf("%.2f of what could be done: %+v", share, b.core.State())
+	}
+}
+
+// An experiment with a higher limit ends as soon as answers come too late.
+func TestLateAnswersEndExperiments(t *testing.T) {
+	for _, m := range []mode{probe, verify} {
+		l := newLimit(float64(100*ms), 0)
+		l.mode, l.value, l.mean, l.lower = m, 130, 1e6, level{limit: 100}
+		every := l.every
+		for i := range 60 {
+			l.window.limited = true
+			l.completed(Instant(i)*ms, sampleOf(90*ms, 130, true, true))
+		}
+		if l.mode != normal || l.value != 100 || (l.every > every) != (m == probe) {
+			t.Errorf("%v: %v, limit %v, next probe after %v", m, l.mode, l.value, Instant(l.every))
+		}
+	}
+}
+
+// Whole calls count: a limit of 1.4 is one call, and half of 1.6, which is two.
+func TestRatioIsOfWholeCalls(t *testing.T) {
+	for _, c := range []struct{ of, to, want float64 }{{1.4, 1.6, 0.5}, {1.4, 1.2, 1}, {3, 0.2, 3}, {85, 100, 0.85}} {
+		if got := ratio(c.of, c.to); got != c.want {
+			t.Errorf("%v to %v is %v, not %v", c.of, c.to, got, c.want)
+		}
+	}
+}
