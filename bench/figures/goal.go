@@ -7,5 +7,9 @@ var goals = map[string]string{
 	"logs/store.Append B/line":                "≤ 45",
 	"logs/store.Query/hour ns/op":             "≤ 50 ms",
 	"logs/store.Query/count ns/op":            "≤ 50 ms",
+	"logs/store.Year/count ns/op":             "≤ 2 s",
+	"logs/store.Year/substring ns/op":         "≤ 2 s",
+	"metrics/tier.Year/hours ns/op":           "≤ 2 s",
+	"metrics/tier.Year/five_minutes ns/op":    "≤ 2 s",
 	"logs/segment.Write B/line":               "≤ 45",
 }

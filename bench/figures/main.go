@@ -53,7 +53,7 @@ var (
 )
 
 // besides are units that are not worth a row each.
-var besides = []string{"B/op", "allocs/op", "MB/s"}
+var besides = []string{"B/op", "allocs/op", "MB/s", "hits"}
 
 func read(in io.Reader) (all []*figure, err error) {
 	lines := bufio.NewScanner(in)
@@ -81,10 +81,19 @@ func read(in io.Reader) (all []*figure, err error) {
 			}
 		}
 	}
+	all = slices.DeleteFunc(all, func(f *figure) bool { return f.unit == "ns/op" && hasRate(all, f) })
 	if len(all) == 0 {
 		err = errors.Join(err, errors.New("no benchmarks in the input"))
 	}
 	return all, errors.Join(err, lines.Err())
+}
+
+// hasRate says whether a benchmark reports how many of something it does in a second: then the time of all of them says
+// nothing.
+func hasRate(all []*figure, of *figure) bool {
+	return slices.ContainsFunc(all, func(f *figure) bool {
+		return f.where == of.where && f.name == of.name && strings.HasSuffix(f.unit, "s") && strings.Contains(f.unit, "/")
+	})
 }
 
 func find(all *[]*figure, where, name, unit string) *figure {

@@ -25,7 +25,6 @@ func TestTable(t *testing.T) {
 	}
 	want := `| | | figure | unit | goal |
 |---|---|---|---|---|
-| metrics/tier | Append/store | 2.2 [2.1–2.3] | ms | – |
 | metrics/tier | Append/store | 4300000 [4100000–4500000] | samples/CPU-s | ≥ 3,000,000 |
 | logs/segment | Write | 12.3 | µs | – |
 | logs/segment | Write | 42.1 | B/line | ≤ 45 |
