@@ -61,9 +61,9 @@ func (s *Store) damage(f *file, err error) bool {
 	}
 	s.counts.damaged.Add(1)
 	s.counts.lostLines.Add(uint64(d.Rows))
-	about := []any{"segment", d.Path, "part", d.Part, "cause", d.Err, "lost_lines", d.Rows}
+	about := []any{"segment", d.Path, "part", d.Part, "cause", d.Err}
 	if d.Rows > 0 {
-		about = append(about, "first_row", d.FirstRow, "from", time.Unix(0, d.MinTime).UTC(), "to", time.Unix(0, d.MaxTime).UTC(),
+		about = append(about, "first_row", d.FirstRow, "lost_lines", d.Rows, "from", time.Unix(0, d.MinTime).UTC(), "to", time.Unix(0, d.MaxTime).UTC(),
 			"first_service", d.FirstService, "last_service", d.LastService)
 	}
 	s.options.Log.Error("a segment of the logs is damaged; what is whole is still found", about...)
