@@ -180,7 +180,11 @@ func (c *Core) room(now Instant, class int) float64 {
 	case c.stands(now):
 		budget = min(budget, 0.15*d)
 	}
-	room := max(2, l.rate*budget)
+	rate := l.rate
+	if rate == 0 && l.mode != fixed { // nothing is known yet: as if calls took as long as is aimed at
+		rate = l.value / l.target
+	}
+	room := max(2, rate*budget)
 	if c.config.Queue > 0 {
 		room = min(room, float64(c.config.Queue))
 	}

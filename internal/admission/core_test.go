@@ -64,10 +64,31 @@ func TestRoom(t *testing.T) {
 			if got := c.room(now, 0); got != 7 {
 				t.Errorf("room for %v, want no more than the bound", got)
 			}
-			c.limit.rate = 0
-			if got := c.room(now, 0); got != 2 {
-				t.Errorf("room for %v before anything is known", got)
-			}
 		})
+	}
+}
+
+// Before anything is known there is room as if calls took as long as is aimed at, and a critical call takes that of another.
+func TestRoomWhileTheRateIsUnknown(t *testing.T) {
+	c := New(Config{Deadline: time.Second}, 0)
+	decide := func(class int) (Decision, *Waiter) {
+		d := c.Arrive(0, class, "")
+		if d != Queue {
+			return d, nil
+		}
+		return d, c.Push(0, &Waiter{Class: class})
+	}
+	var got [3]int
+	for range 50 {
+		d, _ := decide(1)
+		got[d]++
+	}
+	if got[Start] != 8 || got[Queue] < 10 || got[Queue] > 20 {
+		t.Errorf("%d start, %d wait, %d are refused", got[Start], got[Queue], got[Refuse])
+	}
+	for i := range 10 {
+		if d, evicted := decide(0); d != Queue || evicted == nil || evicted.Class != 1 {
+			t.Errorf("critical call %d: decision %d, %+v makes room", i, d, evicted)
+		}
 	}
 }

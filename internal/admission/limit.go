@@ -127,7 +127,8 @@ func (l *limit) completed(now Instant, s Sample) bool {
 		short = max(0, l.target-max(latency, l.mean))
 		latency = max(latency, l.mean)
 	} else if l.mean > 0 {
-		l.tail.add(latency / l.mean)
+		// While the service gets slower the mean of this window is nearer to its time than that of the windows before.
+		l.tail.add(latency / max(l.mean, l.window.latency/max(l.window.n, 8)))
 	}
 	at, w := float64(now), &l.window
 	awoken := l.quiet && at-latency-l.idle > l.deadline/2
