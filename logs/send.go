@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/spool"
 )
 
@@ -24,7 +25,7 @@ type sender struct {
 	target spool.Target
 
 	// Of the goroutine that sends.
-	complained time.Time // that lines are refused
+	complained gabion.Instant // that lines are refused; 0: not yet
 	missed     uint64    // lines of which Gabion was told that they are missing
 }
 
@@ -71,7 +72,7 @@ func (s *sender) send(ctx context.Context, batch [][]byte) (refused int, err err
 	}
 	// Another system in place of Gabion may answer as it likes: then nothing was refused.
 	_ = json.Unmarshal(answer, &result)
-	if now := time.Now(); result.Refused > 0 && len(result.Errors) > 0 && now.Sub(s.complained) >= complainEvery {
+	if now := gabion.Now(); result.Refused > 0 && len(result.Errors) > 0 && (s.complained == 0 || now-s.complained >= complainEvery) {
 		s.complained = now
 		s.say(slog.LevelWarn, "Gabion refuses lines of the log", slog.Int("lines", result.Refused), slog.String("error", result.Errors[0].Reason))
 	}

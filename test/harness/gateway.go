@@ -26,6 +26,9 @@ type Config struct {
 	Listen string
 	// Rest is everything after the section gateway: services, routes, limits.
 	Rest string
+	// Keeps says that the gateway keeps metrics and logs, as it does by default. The store has tests of its own; in all others it would
+	// only take the processor.
+	Keeps bool
 	// Data is the directory of what the gateway keeps. Default: one that is empty when the gateway starts.
 	Data string
 }
@@ -95,7 +98,11 @@ func (g *Gateway) Write(t testing.TB, cfg Config) {
 	for line := range strings.Lines(cfg.Gateway) {
 		b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
 	}
-	fmt.Fprintf(&b, "data: %q\n%s\n", cmp.Or(cfg.Data, g.Data()), cfg.Rest)
+	data := "off"
+	if cfg.Keeps {
+		data = cmp.Or(cfg.Data, g.Data())
+	}
+	fmt.Fprintf(&b, "data: %q\n%s\n", data, cfg.Rest)
 	if err := os.WriteFile(g.file+".new", []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
