@@ -26,7 +26,7 @@ type sender struct {
 
 	// Of the goroutine that sends.
 	complained gabion.Instant // that lines are refused; 0: not yet
-	missed     uint64    // lines of which Gabion was told that they are missing
+	missed     uint64         // lines of which Gabion was told that they are missing
 }
 
 func newSender(cfg Config) *sender {
