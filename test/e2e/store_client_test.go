@@ -243,8 +243,8 @@ func TestLokiClients(t *testing.T) {
 		t.Errorf("followed %q", followed)
 	}
 	for path, want := range map[string]string{
-		"/loki/api/v1/labels":                                                   `"color"`,
-		"/loki/api/v1/label/service/values":                                     `"till"`,
+		"/loki/api/v1/labels":               `"color"`,
+		"/loki/api/v1/label/service/values": `"till"`,
 		"/loki/api/v1/series?match[]=" + url.QueryEscape(`{service="till"}`):    `"service":"till"`,
 		"/loki/api/v1/index/stats?query=" + url.QueryEscape(`{service="till"}`): `"entries":3`,
 	} {

@@ -213,18 +213,18 @@ func wrongClock(t *testing.T, c skew, f *harness.Findings) {
 	}
 	var status int
 	var answer string
-	trouble{rounds: 2, begin: func() { status, answer = wrong() }}.through(t, g, f)
+	trouble{rounds: 3, begin: func() { status, answer = wrong() }}.through(t, g, f)
 	f.Claim(saysSo, status == 400 && strings.Contains(answer, "future"), "%d %s", status, answer)
 	status, answer = g.Send("/api/v1/metrics?job=skew", "text/plain", "e2e_skew{clock=\"right\"} 1\n")
 	value := g.Value(t, `e2e_skew{clock="right"}`)
 	f.Claim(othersTaken, status/100 == 2 && value == 1, "%d %s; found %v", status, answer, value)
 	texts, err := g.Lines(`{service="skewed"}`, since, time.Now().Add(time.Minute))
-	f.Claim(setToNow, err == nil && len(texts) == 2, "%d of 2; %v", len(texts), err)
+	f.Claim(setToNow, err == nil && len(texts) == 3, "%d of 3; %v", len(texts), err)
 	recovered(t, g, f, upWithin)
 	p.end()
 	p.kept(f, since)
-	samples, ok := settles(g, `gabion_metrics_dropped_samples_total{reason="future"}`, func(v float64) bool { return v == 2 })
-	lines, ok2 := settles(g, `gabion_ingest_limited_lines_total{service="skewed", reason="clock"}`, func(v float64) bool { return v == 2 })
+	samples, ok := settles(g, `gabion_metrics_dropped_samples_total{reason="future"}`, func(v float64) bool { return v == 3 })
+	lines, ok2 := settles(g, `gabion_ingest_limited_lines_total{service="skewed", reason="clock"}`, func(v float64) bool { return v == 3 })
 	f.Claim(counted, ok && ok2, "%v samples, %v lines", samples, lines)
 }
 
