@@ -242,12 +242,14 @@ func TestLokiClients(t *testing.T) {
 	if !slices.Equal(followed, []string{"paid 5", "paid 7"}) {
 		t.Errorf("followed %q", followed)
 	}
-	for path, want := range map[string]string{
-		"/loki/api/v1/labels":               `"color"`,
-		"/loki/api/v1/label/service/values": `"till"`,
-		"/loki/api/v1/series?match[]=" + url.QueryEscape(`{service="till"}`):    `"service":"till"`,
-		"/loki/api/v1/index/stats?query=" + url.QueryEscape(`{service="till"}`): `"entries":3`,
+	till := url.QueryEscape(`{service="till"}`)
+	for _, ask := range [][2]string{
+		{"/loki/api/v1/labels", `"color"`},
+		{"/loki/api/v1/label/service/values", `"till"`},
+		{"/loki/api/v1/series?match[]=" + till, `"service":"till"`},
+		{"/loki/api/v1/index/stats?query=" + till, `"entries":3`},
 	} {
+		path, want := ask[0], ask[1]
 		if answer := g.Get(t, path); !strings.Contains(answer, want) {
 			t.Errorf("%s: %s, want %s", path, answer, want)
 		}
