@@ -58,10 +58,12 @@ func New(cfg Config) (*Pipe, error) {
 	}
 	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, 10_000)
 	p := &Pipe{config: cfg}
-	if cfg.Observer != nil {
-		if p.calls, _ = cfg.Observer.(CallObserver); p.calls == nil {
-			p.calls = eventCalls{cfg.Observer}
-		}
+	switch o := cfg.Observer.(type) {
+	case nil:
+	case CallObserver:
+		p.calls = o
+	default:
+		p.calls = eventCalls{o}
 	}
 	if err := p.add(cfg.Policies); err != nil {
 		return nil, fmt.Errorf("pipe %q: %w", cfg.Name, err)

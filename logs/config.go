@@ -70,21 +70,7 @@ func (c Config) Validate() error {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		refuse("url", "is %q, must begin with http:// or https:// and a host", u.Redacted())
 	}
-	positive := func(field string, value int64, text any) {
-		if value < 0 {
-			refuse(field, "is %v, must be positive", text)
-		}
-	}
-	positive("buffer", int64(c.Buffer), c.Buffer)
-	positive("batch", int64(c.Batch), c.Batch)
-	positive("every", int64(c.Every), c.Every)
-	positive("timeout", int64(c.Timeout), c.Timeout)
-	if c.Batch > maxBatch {
-		refuse("batch", "is %d, must be at most %d", c.Batch, maxBatch)
-	}
-	if b := cmp.Or(c.Batch, defaultBatch); c.Buffer > 0 && c.Buffer < 4*b {
-		refuse("buffer", "is %d, must be at least four batches: %d", c.Buffer, 4*b)
-	}
+	spool.Bounds{Buffer: c.Buffer, Batch: c.Batch, Every: c.Every, Timeout: c.Timeout}.Check(defaultBatch, maxBatch, refuse)
 	return errors.Join(problems...)
 }
 

@@ -64,21 +64,7 @@ func (d Destination) Validate() error {
 	if u, err := url.Parse(d.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		refuse("url", "must begin with http:// or https:// and a host")
 	}
-	positive := func(field string, value int64, text any) {
-		if value < 0 {
-			refuse(field, "is %v, must be positive", text)
-		}
-	}
-	positive("buffer", int64(d.Buffer), d.Buffer)
-	positive("batch", int64(d.Batch), d.Batch)
-	positive("every", int64(d.Every), d.Every)
-	positive("timeout", int64(d.Timeout), d.Timeout)
-	if d.Batch > maxBatch {
-		refuse("batch", "is %d, must be at most %d", d.Batch, maxBatch)
-	}
-	if b := cmp.Or(d.Batch, defaultBatch); d.Buffer > 0 && d.Buffer < 4*b {
-		refuse("buffer", "is %d, must be at least four batches: %d", d.Buffer, 4*b)
-	}
+	spool.Bounds{Buffer: d.Buffer, Batch: d.Batch, Every: d.Every, Timeout: d.Timeout}.Check(defaultBatch, maxBatch, refuse)
 	return errors.Join(problems...)
 }
 
