@@ -173,7 +173,9 @@ func (a *App) keepMetrics() {
 	defer tick.Stop()
 	losses := []*loss{{feed: "metrics"}, {feed: "lines"}}
 	for last := false; ; {
-		err := a.metrics.Texts(time.Now(), func(text []byte) { k.metrics.Put(memory.KindMetrics, text) })
+		now := time.Now()
+		k.metrics.Put(memory.KindMetrics, memory.Up(now))
+		err := a.metrics.Texts(now, func(text []byte) { k.metrics.Put(memory.KindMetrics, text) })
 		if err != nil {
 			a.log.Warn("not all metrics can be kept", "error", err)
 		}

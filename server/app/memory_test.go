@@ -79,6 +79,12 @@ func TestTheGatewaysMetricsAreKept(t *testing.T) {
 	until(t, "the metrics are there", func() bool {
 		return strings.Contains(p.query(t, `gabion_build_info{job="gabion"}`), `"version":"1.2.3"`)
 	})
+	until(t, "it is said to be up", func() bool {
+		return strings.Contains(p.query(t, `up{job="gabion",instance!=""}`), `"1"]`) && strings.Contains(p.query(t, `up{job="gabion-store",instance!=""}`), `"1"]`)
+	})
+	if strings.Contains(get(t, "http://"+p.admin+"/metrics"), "\nup ") {
+		t.Error("who scrapes the gateway is given another up than its own")
+	}
 	answer, err := http.Post("http://"+p.admin+"/api/v1/metrics?service=shop", "text/plain", strings.NewReader("orders_total 7\n"))
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,9 @@ The process that keeps metrics and logs keeps its own as well, every 10 s, with 
 process say about themselves (` + "`go_…`, `process_…`" + `). Ask for them with ` + "`gabion query`, or under `/prometheus`" + ` on the admin address. What the
 gateway says about the store is in [metrics.md](metrics.md).
 
+` + "`up`" + ` is 1 for every target of ` + "`metrics.scrape`" + ` that answers, and 0 for one that does not. The gateway (` + "`job=\"gabion\"`" + `) and the store say
+` + "`up` 1" + ` by themselves while they run; a gap is a time when they did not.
+
 Counters run since the start of that process.
 
 | name | type | labels | meaning |

@@ -101,12 +101,12 @@ func (m *measures) run(ctx context.Context) {
 	}
 }
 
-// once takes all metrics and keeps them.
+// once takes all metrics, and up among them, and keeps them.
 func (m *measures) once(ctx context.Context) error {
 	all, wrong := m.registry.Gather() // the others are right
-	var text bytes.Buffer
+	text := bytes.NewBuffer(Up(time.Now()))
 	for _, f := range all {
-		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+		if _, err := expfmt.MetricFamilyToText(text, f); err != nil {
 			return err
 		}
 	}

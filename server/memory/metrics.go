@@ -25,6 +25,12 @@ const KindMetrics = "metrics"
 // Job is the label job of the gateway's own metrics.
 const Job = "gabion"
 
+// Up is the item that says that a gateway is there, as scrapes say it of their targets: nobody scrapes it here. It is none
+// of the gateway's metrics, because whoever scrapes those adds it as well.
+func Up(now time.Time) []byte {
+	return fmt.Appendf(nil, "# HELP up 1 while the target answers.\n# TYPE up gauge\nup 1 %d\n", now.UnixMilli())
+}
+
 // metrics is the part that keeps metrics.
 type metrics struct {
 	env      store.Env
