@@ -60,7 +60,7 @@ func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) 
 	if o.Registerer != nil {
 		reg = prometheus.WrapRegistererWith(prometheus.Labels{"tier": s.name}, o.Registerer)
 	}
-	db, err := tsdb.Open(dir, o.Logger.With(slog.String("tier", s.name)), reg, t, nil)
+	db, err := tsdb.Open(dir, hush(o.Logger).With(slog.String("tier", s.name)), reg, t, nil)
 	if err != nil {
 		return nil, fmt.Errorf("tier: open %s: %w", s.name, err)
 	}

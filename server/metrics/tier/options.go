@@ -47,7 +47,7 @@ type Options struct {
 	// Now reads the wall clock. Default: time.Now. Monotonic reads the clock that never leaps. Default: gabion.Now.
 	Now       func() time.Time
 	Monotonic func() gabion.Instant
-	// Logger gets what the databases say. Default: nothing is logged.
+	// Logger gets what the databases say: what they say at level info as debug. Default: nothing is logged.
 	Logger *slog.Logger
 	// Registerer gets the databases' own metrics, with the label tier. Default: they are not kept.
 	Registerer prometheus.Registerer
