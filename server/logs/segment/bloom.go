@@ -38,6 +38,17 @@ func (s *set) add(h uint64) {
 	}
 }
 
+// addWords adds the words of a text. It is [eachWord], written out because it takes much of the time.
+func (s *set) addWords(text string) {
+	for at := 0; at < len(text); {
+		var h uint64
+		var n int
+		if h, n, at = nextWord(text, at); n > 0 {
+			s.add(h)
+		}
+	}
+}
+
 func (s *set) insert(h uint64) {
 	for i := h; ; i++ {
 		switch s.table[i&uint64(len(s.table)-1)] {

@@ -34,9 +34,9 @@ func (x *indexer) add(e *entry.Entry) {
 	g.minT, g.maxT = min(g.minT, e.Time), max(g.maxT, e.Time)
 	g.levels |= LevelSet(known(e.Level))
 	x.tally.add(e)
-	eachWord(e.Message, x.words.add)
+	x.words.addWords(e.Message)
 	for i := range e.Attrs {
-		eachWord(e.Attrs[i].Value, x.words.add)
+		x.words.addWords(e.Attrs[i].Value)
 	}
 	if e.Trace != "" {
 		x.traces = append(x.traces, hashAll(e.Trace))

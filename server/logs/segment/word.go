@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
@@ -19,13 +20,6 @@ func step(h, eight uint64) uint64 {
 	return h ^ h>>29
 }
 
-// lower puts the ASCII letters of eight bytes into lower case.
-func lower(eight uint64) uint64 {
-	low := eight & (0x7f * ones)
-	letters := (low + (0x80-'A')*ones) ^ (low + (0x7f-'Z')*ones)
-	return eight | (letters&^eight&(0x80*ones))>>2
-}
-
 func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
@@ -34,47 +28,55 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// inWord tells whether a byte belongs to a word.
-var inWord = func() (t [256]bool) {
-	for c := range t {
-		t[c] = entry.WordByte(byte(c))
-	}
-	return t
-}()
+// classify tells of eight bytes which belong to a word, see [entry.WordByte], by the highest bit of each byte, and puts ASCII letters into
+// lower case.
+func classify(eight uint64) (folded, inWord uint64) {
+	const high = 0x80 * ones
+	low := eight &^ high
+	digits := (low + (0x80-'0')*ones) ^ (low + (0x7f-'9')*ones)
+	low |= 0x20 * ones // no other byte becomes a letter by this
+	letters := ((low + (0x80-'a')*ones) ^ (low + (0x7f-'z')*ones)) &^ eight & high
+	return eight | letters>>2, (letters | digits | eight) & high
+}
 
 // eachWord calls add with the hash of each word of a text, as [entry.Words] gives them but without making the words.
 func eachWord(s string, add func(uint64)) {
-	b := bytesOf(s)
-	for i := 0; i < len(b); {
-		if !inWord[b[i]] {
-			i++
-			continue
+	for at := 0; at < len(s); {
+		var h uint64
+		var n int
+		if h, n, at = nextWord(s, at); n > 0 {
+			add(h)
 		}
-		start := i
-		for i < len(b) && inWord[b[i]] {
-			i++
-		}
-		add(hashWord(b[start:], min(i-start, entry.MaxWord)))
 	}
 }
 
-// hashWord is the hash of the word that is the first n bytes of b.
-func hashWord(b []byte, n int) uint64 {
-	h := uint64(hashOffset)
-	for ; n >= 8; n -= 8 {
-		h = step(h, lower(binary.LittleEndian.Uint64(b)))
-		b = b[8:]
+// nextWord gives the hash of the word that begins at that place of a text, its length, which is 0 when none begins there, and where to look for the next
+// one.
+func nextWord(s string, at int) (h uint64, n, next int) {
+	h = hashOffset
+	for n < entry.MaxWord {
+		folded, inWord := classify(few(bytesOf(s[at+n:]), len(s)-at-n))
+		more := bits.TrailingZeros64(^inWord&(0x80*ones)) / 8
+		if more < 8 {
+			if more > 0 {
+				h = step(h, folded&(1<<(8*more)-1))
+			}
+			n += more
+			return mix(h), n, at + n + 1
+		}
+		h, n = step(h, folded), n+8
 	}
-	if n > 0 {
-		h = step(h, lower(few(b, n)))
+	next = at + n
+	for next < len(s) && entry.WordByte(s[next]) {
+		next++
 	}
-	return mix(h)
+	return mix(h), n, next + 1
 }
 
-// few reads n < 8 bytes, as if zeros followed.
+// few reads the first 8 of n bytes; as if zeros followed, when they are fewer.
 func few(b []byte, n int) uint64 {
 	if len(b) >= 8 {
-		return binary.LittleEndian.Uint64(b) & (1<<(8*n) - 1)
+		return binary.LittleEndian.Uint64(b)
 	}
 	var eight uint64
 	for i := range n {
