@@ -24,6 +24,8 @@ type Trace struct {
 	Lines []Line `json:"lines"`
 	// Truncated says that there are more, later than these.
 	Truncated bool `json:"truncated,omitempty"`
+	// Warnings say what cannot be read, and may have been of this trace.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Span is one of a trace that failed or was slow.

@@ -99,7 +99,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.config.Log.Error("a trace cannot be read", "trace_id", id, "error", err)
 		fail(w, http.StatusInternalServerError, "Internal error", "The logs cannot be read: "+err.Error())
 	case len(trace.Spans)+len(trace.Lines) == 0:
-		fail(w, http.StatusNotFound, "Not found", "Nothing is kept of this trace: spans are kept when they failed or were slow.")
+		detail := "Nothing is kept of this trace: spans are kept when they failed or were slow."
+		if len(trace.Warnings) > 0 {
+			detail += " Not all can be read: " + strings.Join(trace.Warnings, "; ") + "."
+		}
+		fail(w, http.StatusNotFound, "Not found", detail)
 	default:
 		write(w, http.StatusOK, "application/json", trace)
 	}
@@ -149,6 +153,7 @@ func parseTime(text string, other time.Time) (int64, bool) {
 // find reads a trace.
 func (h *Handler) find(ctx context.Context, id string, q logql.Query) (*Trace, error) {
 	t := &Trace{ID: id, Services: []string{}, Spans: []Span{}, Lines: []Line{}}
+	ctx, gaps := logql.WithGaps(ctx)
 	size := 0
 	for e, err := range h.config.Source.Select(ctx, q) {
 		if err != nil {
@@ -168,6 +173,7 @@ func (h *Handler) find(ctx context.Context, id string, q logql.Query) (*Trace, e
 		return nil, err
 	}
 	t.sort()
+	t.Warnings = gaps.Warnings()
 	return t, nil
 }
 

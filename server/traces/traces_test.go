@@ -30,6 +30,7 @@ type shelf struct {
 	entries []entry.Entry
 	asked   logql.Query
 	err     error
+	gap     *logql.Gap // is left out
 	hang    bool
 }
 
@@ -46,6 +47,9 @@ func (s *shelf) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entr
 		if s.hang {
 			<-ctx.Done()
 			return
+		}
+		if s.gap != nil {
+			logql.LeaveOut(ctx, *s.gap)
 		}
 		sorted := slices.Clone(s.entries)
 		slices.SortStableFunc(sorted, func(a, b entry.Entry) int { return int(a.Time - b.Time) })
@@ -267,4 +271,22 @@ func FuzzDuration(f *testing.F) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// TestWhatCannotBeRead is told, whether there is something else of the trace or not.
+func TestWhatCannotBeRead(t *testing.T) {
+	s := &shelf{gap: &logql.Gap{File: "short/1.parquet", To: time.Unix(0, 0)}}
+	h := traces.New(traces.Config{Source: s})
+	const gap = "lines before 1970-01-01T00:00:00Z are left out: short/1.parquet is damaged"
+	if w, _ := get(t, h, "/"+id); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), gap) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.entries = []entry.Entry{{Time: time.Now().UnixNano(), Trace: id, Message: "here"}}
+	if w, trace := get(t, h, "/"+id); !slices.Equal(trace.Warnings, []string{gap}) || len(trace.Lines) != 1 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.gap = nil
+	if w, _ := get(t, h, "/"+id); strings.Contains(w.Body.String(), "warnings") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }

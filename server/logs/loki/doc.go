@@ -14,5 +14,5 @@
 //	GET  /loki/api/v1/status/buildinfo
 //
 // All of them take POST with a form as well. Times are RFC 3339, seconds since 1970 (also with a fraction) or nanoseconds; durations are as 5m or in
-// seconds. A mistake of the client is answered with status 400 and a plain text.
+// seconds. A mistake of the client is answered with status 400 and a plain text. Queries whose answer lacks lines that cannot be read say so in warnings.
 package loki

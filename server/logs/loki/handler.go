@@ -172,7 +172,9 @@ func (h *Handler) formatQuery(_ context.Context, r *request) (any, error) {
 // answer is what most answers look like.
 type answer struct {
 	Status string `json:"status"`
-	Data   any    `json:"data"`
+	// Warnings say what is left out.
+	Warnings []string `json:"warnings,omitempty"`
+	Data     any      `json:"data"`
 }
 
-func success(data any) answer { return answer{"success", data} }
+func success(data any) answer { return answer{Status: "success", Data: data} }

@@ -28,7 +28,8 @@ type memory struct {
 	logql.Live
 	entries []*entry.Entry
 	fail    error
-	block   bool // Select waits until the context ends
+	gap     *logql.Gap // is left out of every answer
+	block   bool       // Select waits until the context ends
 }
 
 func (m *memory) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entry, error] {
@@ -36,6 +37,9 @@ func (m *memory) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Ent
 		if m.block {
 			<-ctx.Done()
 			return
+		}
+		if m.gap != nil {
+			logql.LeaveOut(ctx, *m.gap)
 		}
 		list := slices.Clone(m.entries)
 		if !q.Forward {
@@ -132,6 +136,25 @@ func answerOf(h http.Handler, ask string) string {
 	kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
 	text := strings.ReplaceAll(w.Body.String(), runtime.Version(), "GO")
 	return strings.TrimRight(http.StatusText(w.Code)+" "+kind+"\n"+text, "\n")
+}
+
+// An answer without some of the lines says so, where clients of Loki look for it.
+func TestWarnings(t *testing.T) {
+	whole, damaged := shop(), shop()
+	damaged.gap = &logql.Gap{File: "short/1.parquet", From: noon.Add(-time.Hour), To: noon, Lines: 7}
+	const warning = `{"status":"success","warnings":["up to 7 lines from 2026-11-21T11:00:00Z to 2026-11-21T12:00:00Z are left out: short/1.parquet is damaged"],"data":{`
+	for _, ask := range []string{
+		"GET /loki/api/v1/query_range\nquery={}\n",
+		"POST /loki/api/v1/query_range\nquery=sum(count_over_time({}[1h]))\n",
+		"GET /loki/api/v1/query\nquery=count_over_time({}[1h])\n",
+	} {
+		if got := answerOf(New(Config{Source: damaged, Now: fixed}), ask); strings.Count(got, warning) != 1 {
+			t.Errorf("%s%s", ask, got)
+		}
+		if got := answerOf(New(Config{Source: whole, Now: fixed}), ask); !strings.Contains(got, "success") || strings.Contains(got, "warnings") {
+			t.Errorf("nothing is damaged: %s%s", ask, got)
+		}
+	}
 }
 
 func TestErrors(t *testing.T) {

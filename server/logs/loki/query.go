@@ -40,11 +40,14 @@ func (h *Handler) queryRange(ctx context.Context, r *request) (any, error) {
 
 func (h *Handler) run(ctx context.Context, r *request, e logql.Expr, p logql.Params) (any, error) {
 	start := h.config.Now()
+	ctx, gaps := logql.WithGaps(ctx)
 	result, err := h.engine.Query(ctx, e, p)
 	if err != nil {
 		return nil, err
 	}
-	return success(show(result, categorized(r), h.config.Now().Sub(start))), nil
+	a := success(show(result, categorized(r), h.config.Now().Sub(start)))
+	a.Warnings = gaps.Warnings()
+	return a, nil
 }
 
 // categorized reports whether the client asks for the labels of lines by where they come from, as Grafana does.
