@@ -27,7 +27,7 @@ import (
 // TestMain lets the binary of the test also be the store process that it starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "store" {
-		if err := store.Run(context.Background(), store.Config{In: os.Stdin, Log: app.Logger(os.Stderr), Parts: memory.Parts}); err != nil {
+		if err := store.Run(context.Background(), store.Config{In: os.Stdin, Log: app.Logger(os.Stderr).With("process", "store"), Parts: memory.Parts}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

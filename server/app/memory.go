@@ -15,6 +15,7 @@ import (
 
 	"github.com/gabion-io/gabion/server/config"
 	"github.com/gabion-io/gabion/server/event"
+	"github.com/gabion-io/gabion/server/logs/own"
 	"github.com/gabion-io/gabion/server/memory"
 	"github.com/gabion-io/gabion/server/status"
 	"github.com/gabion-io/gabion/server/store"
@@ -53,7 +54,8 @@ func (a *App) keepData() {
 		return
 	}
 	child := *a.opt.Store
-	child.Output, child.Events, child.Log = a.out, a.events, a.log
+	child.Output = &words{to: a.out, put: func(line []byte) { a.put(own.Process, line) }}
+	child.Events, child.Log = a.events, a.log
 	settings, err := a.storeSettings(cfg)
 	if err == nil {
 		child.Settings = settings

@@ -120,6 +120,9 @@ func TestTheGatewaysLinesAreKept(t *testing.T) {
 	for _, when := range []string{"now", "after the next start"} {
 		until(t, "the request is there "+when, func() bool { return strings.Contains(lines(`{service="catalog"}`), "/product/last-words") })
 		until(t, "what happened is there "+when, func() bool { return strings.Contains(lines(`{service="gabion"}`), "lifecycle") })
+		until(t, "what the store said is there "+when, func() bool {
+			return strings.Contains(lines(`{service="gabion"} | process="store"`), "the store is open")
+		})
 		p.again(t, quick(), "")
 		p.up(t)
 	}
