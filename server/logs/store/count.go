@@ -69,6 +69,7 @@ func (s *Store) Count(ctx context.Context, q logql.Query, by []string, width int
 		defer done()
 		v := s.view(q.From, q.To)
 		defer s.close(v)
+		s.leaveOut(ctx, &q)
 		if !c.split {
 			s.countInto(ctx, v, q, c, entry.Unknown, width, yield)
 			return
@@ -108,7 +109,7 @@ func (s *Store) counted(ctx context.Context, v view, q *logql.Query, by segment.
 		}
 		for _, f := range v.files {
 			for c, err := range f.Count(ctx, want, by, width) {
-				if err != nil && s.damage(f, err) {
+				if err != nil && s.damage(ctx, f, err) {
 					continue
 				}
 				if !yield(c, err) {

@@ -21,4 +21,10 @@
 // A segment of the long tier is used for queries when the short one has none of its seals, any more or because it was damaged.
 // Therefore the short tier drops whole hours of seals, and of what is newer no part of what was merged in the long one. How long lines are kept counts from when they
 // were sealed: a wrong clock of who wrote them neither keeps them for ever nor drops them at once.
+//
+// # Damage
+//
+// What is damaged is left out, and everything else is found. It is reported once, see [Damage], and every query that would have had to look
+// at it is told what it has to do without, see [logql.LeaveOut]: for as long as the segment is kept, and, when no file tells of it any more,
+// from a file in which such losses are remembered.
 package store

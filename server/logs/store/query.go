@@ -57,7 +57,8 @@ func (s *Store) close(v view) {
 	}
 }
 
-// Select implements [logql.Source]. Damaged parts of segments are left out, and reported.
+// Select implements [logql.Source]. What is damaged is left out, and reported; see
+// [logql.LeaveOut].
 func (s *Store) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entry, error] {
 	return func(yield func(*entry.Entry, error) bool) {
 		done, err := s.read(ctx)
@@ -68,6 +69,7 @@ func (s *Store) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entr
 		defer done()
 		v := s.view(q.From, q.To)
 		defer s.close(v)
+		s.leaveOut(ctx, &q)
 		want, possible := translate(&q)
 		var sources []source
 		for _, chunks := range v.tables {
@@ -81,17 +83,17 @@ func (s *Store) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entr
 			if !q.Forward {
 				start = -f.info.MaxTime
 			}
-			sources = append(sources, source{start: start, lines: s.whole(f, f.Select(ctx, want))})
+			sources = append(sources, source{start: start, lines: s.whole(ctx, f, f.Select(ctx, want))})
 		}
 		inTurn(sources, q.Forward)(yield)
 	}
 }
 
 // whole leaves damage out, and reports it.
-func (s *Store) whole(f *file, lines iter.Seq2[*entry.Entry, error]) iter.Seq2[*entry.Entry, error] {
+func (s *Store) whole(ctx context.Context, f *file, lines iter.Seq2[*entry.Entry, error]) iter.Seq2[*entry.Entry, error] {
 	return func(yield func(*entry.Entry, error) bool) {
 		for e, err := range lines {
-			if err != nil && s.damage(f, err) {
+			if err != nil && s.damage(ctx, f, err) {
 				continue
 			}
 			if !yield(e, err) {

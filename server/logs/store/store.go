@@ -51,6 +51,8 @@ type Options struct {
 	// Taken is called by Append with the lines that are durable now, before it returns. It must neither keep nor change
 	// them, nor block. Default: nobody is told.
 	Taken func([]entry.Entry)
+	// Damaged is called once for each part that is found damaged, also by Open. It must not block. Default: nobody is told.
+	Damaged func(Damage)
 	// Log is for messages. Default: nothing is logged.
 	Log *slog.Logger
 	// Now is the wall clock. Default: time.Now.
@@ -74,6 +76,9 @@ func (o Options) withDefaults() Options {
 	o.Queries = cmp.Or(o.Queries, defaultQueries)
 	if o.Taken == nil {
 		o.Taken = func([]entry.Entry) {}
+	}
+	if o.Damaged == nil {
+		o.Damaged = func(Damage) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -109,6 +114,7 @@ type Store struct {
 
 	counts   counts
 	reported sync.Map // the damaged parts of segments that were reported
+	losses   *losses
 }
 
 // counts are those of a [Status].
@@ -132,6 +138,10 @@ func Open(dir string, o Options) (_ *Store, err error) {
 			_ = s.Close() // what failed says more
 		}
 	}()
+	since := s.options.Now().Add(-max(s.options.Short.For, s.options.Long.For))
+	if s.losses, err = readLosses(filepath.Join(dir, lossFile), since); err != nil {
+		s.options.Log.Warn("what was lost of the logs cannot be read: queries do not tell of it", "error", err)
+	}
 	if s.short, err = s.openTier(filepath.Join(dir, "short"), s.options.Short); err != nil {
 		return nil, err
 	}
@@ -186,21 +196,20 @@ func (s *Store) replay() error {
 		s.options.Log.Warn("the journal of the logs is not the one that belongs to the segments: all of it is read", "segments", from.String(), "journal", end.String())
 		from = journal.Position{}
 	}
-	if torn := s.journal.Torn(); torn.File != "" {
-		s.options.Log.Info("a write that a crash interrupted was cut", "file", torn.File, "from", torn.From, "to", torn.To)
-	}
+	s.torn(s.journal.Torn())
+	holes := newHoles(s)
 	for record, err := range s.journal.Replay(from) {
 		if damage, ok := errors.AsType[*journal.DamageError](err); ok {
-			s.counts.damaged.Add(1)
-			s.counts.lostRecords.Add(damage.Records)
-			s.options.Log.Error("the journal of the logs is damaged", "file", damage.File, "from", damage.From, "to", damage.To, "lost_records", damage.Records, "cause", damage.Cause)
+			holes.damage(damage)
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		holes.record(record.Entries)
 		s.active.add(record.Entries, sizeOf(record.Entries), s.options.Now())
 	}
+	holes.end()
 	return nil
 }
 

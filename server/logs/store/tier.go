@@ -101,9 +101,7 @@ func (s *Store) openFile(t *tier, name string) error {
 		}
 	}
 	if err != nil {
-		s.counts.damaged.Add(1)
-		s.options.Log.Error("a segment of the logs cannot be read, and is set aside", "segment", path, "error", err, "sealed", time.Unix(span.sealed, 0).UTC())
-		return os.Rename(path, path+".damaged")
+		return s.setAside(t, path, span, err)
 	}
 	t.files = append(t.files, &file{File: opened, span: span, info: opened.Info(), held: 1})
 	return nil
