@@ -58,6 +58,7 @@ func (p *places) configure(now gabion.Instant, cfg Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.config.Store(&cfg)
+	p.queue.Most = cfg.MaxTenants
 	p.grant(now)
 }
 
@@ -97,7 +98,7 @@ func (p *places) lineUp(now gabion.Instant, tenant string, deadline gabion.Insta
 	defer p.mu.Unlock()
 	p.grant(now)
 	cfg := p.config.Load()
-	if p.queue.length == 0 && p.occupy(cfg) {
+	if p.queue.Len() == 0 && p.occupy(cfg) {
 		return nil, patience{}, granted
 	}
 	now = p.queue.clock(now)
@@ -106,10 +107,10 @@ func (p *places) lineUp(now gabion.Instant, tenant string, deadline gabion.Insta
 		p.drops[why].Add(1)
 		return nil, wait, why
 	}
-	w := p.queue.add(now, tenant, cfg.MaxTenants, p.pressed(cfg, now))
+	w := p.queue.add(now, tenant, p.pressed(cfg, now))
 	p.queued.Add(1)
 	p.grant(now)
-	if !w.queued {
+	if !w.Waits() {
 		return nil, wait, granted
 	}
 	return w, wait, granted
@@ -134,7 +135,7 @@ func (p *places) admit(cfg *Config, now gabion.Instant, tenant string, deadline 
 			wait = patience{left, tooLate}
 		}
 	}
-	if p.queue.length < cfg.Queue {
+	if p.queue.Len() < cfg.Queue {
 		return wait, granted
 	}
 	if cfg.Queue <= 0 {
@@ -150,7 +151,7 @@ func (p *places) admit(cfg *Config, now gabion.Instant, tenant string, deadline 
 
 // pressed says whether the queue has not been empty for longer than Interval: what waits in it is not a peak.
 func (p *places) pressed(cfg *Config, now gabion.Instant) bool {
-	return cfg.Interval > 0 && p.queue.length > 0 && p.queue.clock(now)-p.queue.since > cfg.Interval
+	return cfg.Interval > 0 && p.queue.Len() > 0 && p.queue.clock(now)-p.queue.since > cfg.Interval
 }
 
 // learn takes into account how long a call ran.
@@ -184,7 +185,7 @@ func (p *places) exit(now gabion.Instant) {
 func (p *places) leave(w *waiter, why reason) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !w.queued {
+	if !w.Waits() {
 		return false
 	}
 	p.remove(w, why)
@@ -193,7 +194,7 @@ func (p *places) leave(w *waiter, why reason) bool {
 
 // remove refuses a waiter. The lock is held.
 func (p *places) remove(w *waiter, why reason) {
-	p.queue.remove(w)
+	p.queue.Remove(&w.Waiter)
 	p.queued.Add(-1)
 	p.drops[why].Add(1)
 	w.why = why
@@ -202,12 +203,11 @@ func (p *places) remove(w *waiter, why reason) {
 
 // grant gives free places to those whose turn it is. The lock is held.
 func (p *places) grant(now gabion.Instant) {
-	for cfg := p.config.Load(); p.queue.length > 0 && p.occupy(cfg); {
+	for cfg := p.config.Load(); p.queue.Len() > 0 && p.occupy(cfg); {
 		w := p.queue.next(p.pressed(cfg, now))
-		p.queue.remove(w)
 		p.queued.Add(-1)
 		p.waited++
-		p.wait += p.queue.clock(now) - w.since
+		p.wait += p.queue.clock(now) - w.Since
 		close(w.decided)
 	}
 }
@@ -217,7 +217,7 @@ func (p *places) snapshot(now gabion.Instant) Snapshot {
 	defer p.mu.Unlock()
 	cfg := p.config.Load()
 	s := Snapshot{
-		InFlight: int(p.inFlight.Load()), Limit: cfg.Concurrency, Queued: p.queue.length, Pressed: p.pressed(cfg, now),
+		InFlight: int(p.inFlight.Load()), Limit: cfg.Concurrency, Queued: p.queue.Len(), Pressed: p.pressed(cfg, now),
 		Waited: p.waited, Wait: p.wait, Usual: time.Duration(p.usual.Load()),
 		Drops: Drops{
 			Full: p.drops[full].Load(), Wait: p.drops[tooLong].Load(), Deadline: p.drops[tooLate].Load(),

@@ -98,7 +98,7 @@ func (s *scripted) state(answer string) string {
 	waiting := s.order[:0]
 	for _, name := range s.order {
 		switch w := s.waiting[name]; {
-		case w.queued:
+		case w.Waits():
 			waiting = append(waiting, name)
 		case w.why == granted:
 			fmt.Fprintf(&b, "\n%s starts", name)

@@ -11,7 +11,6 @@ import (
 // waiter is a call in the queue.
 type waiter struct {
 	admission.Waiter
-	since   gabion.Instant
 	decided chan struct{} // closed when it may start or was refused
 	why     reason        // how it was decided
 }
@@ -65,7 +64,7 @@ func (s *Shedder) lineUp(ctx context.Context, now gabion.Instant) (w *waiter, lo
 	if longest <= 0 {
 		return nil, 0, expired
 	}
-	w = &waiter{Waiter: admission.Waiter{Class: class, Tenant: tenant}, since: now, decided: make(chan struct{})}
+	w = &waiter{Waiter: admission.Waiter{Class: class, Tenant: tenant}, decided: make(chan struct{})}
 	w.Owner = w
 	if evicted := s.core.Push(now, &w.Waiter); evicted != nil {
 		evicted.Owner.(*waiter).decide(displaced)
@@ -92,7 +91,7 @@ func (s *Shedder) dispatch(now gabion.Instant) {
 			continue
 		}
 		s.waited++
-		s.wait += max(0, now-w.since)
+		s.wait += max(0, now-w.Since)
 		w.decide(granted)
 	}
 }

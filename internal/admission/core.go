@@ -92,7 +92,9 @@ func (c *Core) configure(cfg Config) {
 	}
 	l.value, l.floor = min(l.value, l.most), min(l.floor, l.most)
 	c.config = cfg
-	c.queue.most = cfg.Tenants
+	for i := range c.queue {
+		c.queue[i].Most = cfg.Tenants
+	}
 	c.publish()
 }
 
@@ -131,8 +133,7 @@ func (c *Core) Arrive(now Instant, class int, tenant string) Decision {
 	c.limit.window.limited = true
 	c.asked[class] = now
 	if float64(c.queue.ahead(class)) >= c.room(now, class) {
-		longest := c.queue.newestOfLongest(class)
-		if longest == nil || longest.in.size <= c.queue.lineSize(class, tenant)+1 {
+		if _, _, longest := c.queue[class].Longest(); longest <= c.queue[class].LenOf(tenant)+1 {
 			c.pressure.lose(now, class)
 			return Refuse
 		}
@@ -146,7 +147,7 @@ func (c *Core) Push(now Instant, w *Waiter) (evicted *Waiter) {
 	switch {
 	case float64(c.queue.ahead(w.Class)) >= c.room(now, w.Class):
 		evicted = c.queue.newestOfLongest(w.Class)
-	case float64(c.queue.size) >= c.room(now, Classes-1):
+	case float64(c.queue.size()) >= c.room(now, Classes-1):
 		for i := Classes - 1; evicted == nil && i > w.Class; i-- {
 			evicted = c.queue.newestOfLongest(i)
 		}
@@ -155,12 +156,12 @@ func (c *Core) Push(now Instant, w *Waiter) (evicted *Waiter) {
 		c.queue.remove(evicted)
 		c.pressure.lose(now, evicted.Class)
 	}
-	if c.queue.size == 0 {
+	if c.queue.size() == 0 {
 		c.standing = now
 	}
-	w.since = now
+	w.Since = now
 	c.queue.push(w)
-	c.queued.Store(int64(c.queue.size))
+	c.queued.Store(int64(c.queue.size()))
 	return evicted
 }
 
@@ -208,7 +209,7 @@ func (c *Core) stands(now Instant) bool {
 	if c.limit.mode == fixed {
 		patience *= 3
 	}
-	return c.queue.size > 0 && now-c.standing > patience
+	return c.queue.size() > 0 && now-c.standing > patience
 }
 
 // Patience is how long a call may wait in the queue before it cannot be answered in time any more.
@@ -252,12 +253,12 @@ func (c *Core) Waiting() bool { return c.queued.Load() > 0 }
 // Next takes the next out of the queue: to start, when ok, or to be refused, because it has waited for too long. It
 // returns nil when nobody waits or nobody may start.
 func (c *Core) Next(now Instant) (w *Waiter, ok bool) {
-	if c.queue.size == 0 || !c.occupy() {
+	if c.queue.size() == 0 || !c.occupy() {
 		return nil, false
 	}
 	w = c.queue.pop()
-	c.queued.Store(int64(c.queue.size))
-	if now-w.since > c.Patience() {
+	c.queued.Store(int64(c.queue.size()))
+	if now-w.Since > c.Patience() {
 		c.inFlight.Add(-1)
 		c.pressure.lose(now, w.Class)
 		return w, false
@@ -266,7 +267,7 @@ func (c *Core) Next(now Instant) (w *Waiter, ok bool) {
 }
 
 // Queued says whether a call is in the queue.
-func (c *Core) Queued(w *Waiter) bool { return w.in != nil }
+func (c *Core) Queued(w *Waiter) bool { return w.Waits() }
 
 // Leave takes a call out of the queue whose caller has gone. It says false when it is not there any more.
 func (c *Core) Leave(w *Waiter) bool {
@@ -274,7 +275,7 @@ func (c *Core) Leave(w *Waiter) bool {
 		return false
 	}
 	c.queue.remove(w)
-	c.queued.Store(int64(c.queue.size))
+	c.queued.Store(int64(c.queue.size()))
 	return true
 }
 
@@ -292,11 +293,8 @@ func (c *Core) Brownout(now func() Instant) float64 { return c.pressure.brownout
 
 // Lines is how many lines of tenants there are in the queue.
 func (c *Core) Lines() (n int) {
-	for i := range c.queue.classes {
-		n += len(c.queue.classes[i].lines)
-		if c.queue.classes[i].others != nil {
-			n++
-		}
+	for i := range c.queue {
+		n += c.queue[i].Lines()
 	}
 	return n
 }
@@ -318,7 +316,7 @@ type State struct {
 func (c *Core) State() State {
 	l := &c.limit
 	return State{
-		InFlight: int(c.inFlight.Load()), Queued: c.queue.size, Limit: l.calls(), Floor: int(math.Round(l.floor)), Phase: l.mode.String(),
+		InFlight: int(c.inFlight.Load()), Queued: c.queue.size(), Limit: l.calls(), Floor: int(math.Round(l.floor)), Phase: l.mode.String(),
 		Target: time.Duration(l.target), Usual: time.Duration(l.mean), Unqueued: time.Duration(l.unqueued),
 	}
 }

@@ -54,13 +54,15 @@ type bulkheadModel struct {
 	running int
 	lines   []*bulkheadLine // in the order of their turns
 	since   time.Time       // when nobody waited
+	changes int
 	refused uint64
 }
 
-// bulkheadLine is those who wait for one key, the oldest first.
+// bulkheadLine is those who wait for one key, the oldest first. changed is when their number did last.
 type bulkheadLine struct {
-	key   string
-	calls []*bulkheadCall
+	key     string
+	calls   []*bulkheadCall
+	changed int
 }
 
 // bulkheadCall is a call that waits; state is what the model says of it, result is what the bulkhead said.
@@ -75,6 +77,7 @@ type bulkheadCall struct {
 
 func (m *bulkheadModel) acquire(t *rapid.T) {
 	key := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
+	m.pass(time.Microsecond) // no two calls come, and give up, at the same instant
 	ctx, cancel := context.WithCancel(gabion.WithTenant(m.t.Context(), key))
 	c := &bulkheadCall{cancel: cancel, since: time.Now(), want: "waits", got: "waits", result: make(chan error, 1)}
 	m.calls = append(m.calls, c)
@@ -108,7 +111,6 @@ func (m *bulkheadModel) lineUp(c *bulkheadCall, key string) {
 			m.refuse(c)
 			return
 		}
-		victim.cancel()
 		m.leave(victim)
 	}
 	if len(m.waiting()) == 0 {
@@ -124,13 +126,16 @@ func (m *bulkheadModel) lineUp(c *bulkheadCall, key string) {
 		}
 	}
 	l.calls = append(l.calls, c)
+	m.change(l)
 }
+
+func (m *bulkheadModel) change(l *bulkheadLine) { m.changes++; l.changed = m.changes }
 
 // yields is who makes room for one more call of the key.
 func (m *bulkheadModel) yields(key string, pressed bool, wait time.Duration) *bulkheadCall {
 	own, longest := m.line(key), m.lines[0]
 	for _, l := range m.lines {
-		if len(l.calls) > len(longest.calls) {
+		if n := len(l.calls) - len(longest.calls); n > 0 || n == 0 && l.changed > longest.changed {
 			longest = l
 		}
 	}
@@ -216,9 +221,14 @@ func (m *bulkheadModel) cancel(t *rapid.T) {
 }
 
 func (m *bulkheadModel) wait(t *rapid.T) {
-	time.Sleep(time.Duration(rapid.IntRange(1, 50).Draw(t, "ms")) * time.Millisecond)
+	m.pass(time.Duration(rapid.IntRange(1, 50).Draw(t, "ms")) * time.Millisecond)
+}
+
+// pass lets time pass, in which calls have waited for too long.
+func (m *bulkheadModel) pass(d time.Duration) {
+	time.Sleep(d)
 	synctest.Wait()
-	for _, c := range m.waiting() {
+	for _, c := range slices.SortedFunc(slices.Values(m.waiting()), func(a, b *bulkheadCall) int { return a.expires.Compare(b.expires) }) {
 		if !time.Now().Before(c.expires) {
 			c.cancel()
 			m.leave(c)
@@ -280,20 +290,27 @@ func (m *bulkheadModel) grant() {
 		if len(l.calls) == 0 {
 			continue
 		}
-		m.lines = append(m.lines, l)
 		i := 0
 		if newest {
 			i = len(l.calls) - 1
 		}
+		if newest || len(l.calls) > 1 {
+			m.lines = append(m.lines, l)
+		}
 		l.calls[i].want = "runs"
 		l.calls = slices.Delete(l.calls, i, i+1)
+		m.change(l)
 		m.running++
 	}
 }
 
 func (m *bulkheadModel) leave(c *bulkheadCall) {
-	for _, l := range m.lines {
-		l.calls = slices.DeleteFunc(l.calls, func(other *bulkheadCall) bool { return other == c })
+	at := slices.IndexFunc(m.lines, func(l *bulkheadLine) bool { return slices.Contains(l.calls, c) })
+	l := m.lines[at]
+	l.calls = slices.DeleteFunc(l.calls, func(other *bulkheadCall) bool { return other == c })
+	m.change(l)
+	if len(l.calls) == 0 {
+		m.lines = slices.Delete(m.lines, at, at+1)
 	}
 	m.refuse(c)
 }
