@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -30,10 +31,25 @@ func Start(t testing.TB, name string, b Behaviour) *Backend {
 	t.Helper()
 	backend := &Backend{
 		name: name, address: process.Address(t), behaviour: b,
-		journal: filepath.Join(t.TempDir(), name+".journal"),
+		journal: filepath.Join(inMemory(t), name+".journal"),
 	}
 	backend.Restart(t)
 	return backend
+}
+
+// inMemory gives a directory that is not on the disk if there is one, so that a busy disk makes no backend slow.
+func inMemory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "backend-") //nolint:usetesting // That of the test is on the disk.
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // Restart starts the backend anew after [Backend.Kill], at the same address and with the last behaviour.
@@ -101,7 +117,7 @@ func (b *Backend) Set(t testing.TB, next Behaviour) {
 func (b *Backend) Kill(t testing.TB) { t.Helper(); b.process.Kill(t) }
 
 // Freeze stops the backend with SIGSTOP: its connections stay open and nothing answers. Thaw lets it go on.
-func (b *Backend) Freeze(t testing.TB) { t.Helper(); b.process.Signal(t, syscall.SIGSTOP) }
+func (b *Backend) Freeze(t testing.TB) { t.Helper(); b.process.Pause(t) }
 
 // Thaw ends what Freeze began.
 func (b *Backend) Thaw(t testing.TB) { t.Helper(); b.process.Signal(t, syscall.SIGCONT) }

@@ -56,14 +56,12 @@ func storeDies(t *testing.T, c death, f *harness.Findings) {
 }
 
 func TestStoreIsKilled(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, storeDies, death{signal: syscall.SIGKILL},
+	harness.ProveAlone(t, storeDies, death{signal: syscall.SIGKILL},
 		harness.Twin[death]{Name: "a process of its own", Config: death{syscall.SIGKILL, true}, Breaks: []string{noFailed}})
 }
 
 func TestStoreIsPaused(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, storeDies, death{signal: syscall.SIGSTOP},
+	harness.ProveAlone(t, storeDies, death{signal: syscall.SIGSTOP},
 		harness.Twin[death]{Name: "a process of its own", Config: death{syscall.SIGSTOP, true}, Breaks: []string{noSlower}})
 }
 

@@ -97,7 +97,6 @@ func diskFills(t *testing.T, c fullDisk, f *harness.Findings) {
 }
 
 func TestTheDiskFills(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, diskFills, fullDisk{100},
+	harness.ProveAlone(t, diskFills, fullDisk{100},
 		harness.Twin[fullDisk]{Name: "a full disk", Config: fullDisk{50}, Breaks: []string{saysSo}})
 }

@@ -85,6 +85,18 @@ func settles(g *harness.Gateway, expr string, is func(float64) bool) (value floa
 // bomb is a producer with very many series.
 type bomb struct{ series int }
 
+// seriesBodies are made before the load, so that making them takes no time from it.
+func seriesBodies(series, batch int) (bodies []string) {
+	for first := 0; first < series; first += batch {
+		var b strings.Builder
+		for n := first; n < min(first+batch, series); n++ {
+			fmt.Fprintf(&b, "e2e_bomb{user=\"%d\"} 1\n", n)
+		}
+		bodies = append(bodies, b.String())
+	}
+	return bodies
+}
+
 func manySeries(t *testing.T, c bomb, f *harness.Findings) {
 	const batch = 20_000
 	g := storing(t)
@@ -92,18 +104,15 @@ func manySeries(t *testing.T, c bomb, f *harness.Findings) {
 	p := produce(t, g, "bomb")
 	pid, before := g.Store(t).PID, g.Memory(t)
 	watch := watchMemory(t, pid)
+	bodies := seriesBodies(c.series, batch)
 	var mu sync.Mutex
 	answers, sent, told := map[int]int{}, 0, ""
-	flood := &senders{n: 2, pace: 10 * time.Millisecond, bodies: func(sender, i int) (string, string, string) {
-		first := (2*i + sender) * batch
-		if first >= c.series {
+	flood := &senders{n: 2, pace: 100 * time.Millisecond, bodies: func(sender, i int) (string, string, string) {
+		next := 2*i + sender
+		if next >= len(bodies) {
 			return "", "", ""
 		}
-		var b strings.Builder
-		for n := first; n < min(first+batch, c.series); n++ {
-			fmt.Fprintf(&b, "e2e_bomb{user=\"%d\"} 1\n", n)
-		}
-		return "/api/v1/metrics?job=bomb", "text/plain", b.String()
+		return "/api/v1/metrics?job=bomb", "text/plain", bodies[next]
 	}, taken: func(status int, answer string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -131,8 +140,7 @@ func manySeries(t *testing.T, c bomb, f *harness.Findings) {
 }
 
 func TestAMillionNewSeries(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, manySeries, bomb{1_000_000},
+	harness.ProveAlone(t, manySeries, bomb{1_000_000},
 		harness.Twin[bomb]{Name: "too many of them", Config: bomb{30_000}, Breaks: []string{saysSo, counted}})
 }
 
@@ -191,8 +199,7 @@ func manyLines(t *testing.T, c torrent, f *harness.Findings) {
 }
 
 func TestAFloodOfLines(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, manyLines, torrent{services: 3, perSecond: 100_000},
+	harness.ProveAlone(t, manyLines, torrent{services: 3, perSecond: 100_000},
 		harness.Twin[torrent]{Name: "too many of them", Config: torrent{services: 3, perSecond: 2_000}, Breaks: []string{saysSo, counted}})
 }
 
@@ -229,8 +236,7 @@ func wrongClock(t *testing.T, c skew, f *harness.Findings) {
 }
 
 func TestAClockThatIsADayAhead(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, wrongClock, skew{24 * time.Hour},
+	harness.ProveAlone(t, wrongClock, skew{24 * time.Hour},
 		harness.Twin[skew]{Name: "so wrong a clock", Config: skew{90 * time.Second}, Breaks: []string{saysSo, counted, setToNow}})
 }
 

@@ -62,14 +62,25 @@ func (c trouble) through(t *testing.T, g *harness.Gateway, f *harness.Findings) 
 	if c.rounds < 2 {
 		return // one phase of each says nothing about how long requests take
 	}
-	var quiet, noisy []time.Duration
+	var quiet, noisy []time.Duration // p99 of each second
 	for i := range c.rounds {
 		from := warmUp + time.Duration(i)*round
-		quiet = append(quiet, p99(report.All().Between(from, from+c.quiet)))
-		noisy = append(noisy, p99(report.All().Between(from+c.quiet, from+round)))
+		quiet = append(quiet, p99s(report.All(), from, from+c.quiet)...)
+		noisy = append(noisy, p99s(report.All(), from+c.quiet, from+round)...)
 	}
-	bound := 2*middle(quiet) + 5*time.Millisecond // a moment of a busy machine
-	f.Claim(noSlower, middle(noisy) <= bound, "%v, quiet %v; of each phase %v, quiet %v", middle(noisy), middle(quiet), noisy, quiet)
+	slices.Sort(quiet)
+	slices.Sort(noisy)
+	// What else this machine does makes some seconds slow, quiet ones as well: they say how much that is.
+	most := 2*quiet[len(quiet)*3/4] + 5*time.Millisecond
+	f.Claim(noSlower, noisy[len(noisy)/2] <= most, "median %v, at most %v; of each second %v, quiet %v", noisy[len(noisy)/2], most, noisy, quiet)
+}
+
+// p99s are those of each second.
+func p99s(s load.Samples, from, to time.Duration) (all []time.Duration) {
+	for ; from < to; from += time.Second {
+		all = append(all, p99(s.Between(from, min(from+time.Second, to))).Round(100*time.Microsecond))
+	}
+	return all
 }
 
 // p99 leaves out the moments in which this machine stood still. When that is nearly always, it is not this machine.
@@ -78,12 +89,6 @@ func p99(s load.Samples) time.Duration {
 		s = awake
 	}
 	return s.Quantile(.99)
-}
-
-// middle is the median.
-func middle(all []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[len(sorted)/2]
 }
 
 // producer sends numbered samples and lines to the admin listener, one after the other, and remembers which ones were

@@ -54,21 +54,41 @@ type Twin[C any] struct {
 	Breaks []string
 }
 
-// Prove runs a scenario, whose claims must all hold, and its negative twins.
+// Prove runs a scenario, whose claims must all hold, and its negative twins, all of them side by side.
 func Prove[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protected C, twins ...Twin[C]) {
 	t.Helper()
 	t.Run("protected", func(t *testing.T) {
 		t.Parallel()
-		var f Findings
-		scenario(t, protected, &f)
-		t.Logf("\n%s", f.String())
-		if len(f.all) == 0 {
-			t.Error("the scenario has looked at nothing")
-		}
-		for _, claim := range f.broken() {
-			t.Errorf("does not hold: %s", claim)
-		}
+		holds(t, scenario, protected)
 	})
+	deny(t, scenario, twins)
+}
+
+// ProveAlone is [Prove] for a scenario that measures how long things take: nothing else runs beside it, if the test is not
+// parallel itself.
+func ProveAlone[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protected C, twins ...Twin[C]) {
+	t.Helper()
+	t.Run("protected", func(t *testing.T) { holds(t, scenario, protected) })
+	deny(t, scenario, twins)
+}
+
+// holds runs a scenario, whose claims must all hold.
+func holds[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protected C) {
+	t.Helper()
+	var f Findings
+	scenario(t, protected, &f)
+	t.Logf("\n%s", f.String())
+	if len(f.all) == 0 {
+		t.Error("the scenario has looked at nothing")
+	}
+	for _, claim := range f.broken() {
+		t.Errorf("does not hold: %s", claim)
+	}
+}
+
+// deny runs a scenario's negative twins.
+func deny[C any](t *testing.T, scenario func(*testing.T, C, *Findings), twins []Twin[C]) {
+	t.Helper()
 	for _, twin := range twins {
 		t.Run("without "+twin.Name, func(t *testing.T) {
 			t.Parallel()

@@ -90,6 +90,18 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+func TestPause(t *testing.T) {
+	p := Start(t, "works", Self("works"))
+	for range 20 {
+		p.Pause(t)
+		if used := p.CPU(t); !Paused(t, p.PID()) || p.CPU(t) != used {
+			t.Fatal("it goes on after it has stopped")
+		}
+		p.Signal(t, syscall.SIGCONT)
+		Until(t, 20*time.Second, "it goes on", func() bool { return !Paused(t, p.PID()) })
+	}
+}
+
 func TestAddressesAreFreeAndDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for range blockSize + 10 { // more than one block

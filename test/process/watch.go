@@ -1,10 +1,13 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -49,6 +52,36 @@ func CPUOf(t testing.TB, pid int) time.Duration {
 		ticks += n
 	}
 	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+// Pause stops the process with SIGSTOP and waits until none of its threads runs any more: the signal itself comes to them
+// later. SIGCONT lets it go on.
+func (p *Process) Pause(t testing.TB) {
+	t.Helper()
+	p.Signal(t, syscall.SIGSTOP)
+	Until(t, stopped, p.name+" has stopped", func() bool { return Paused(t, p.PID()) })
+}
+
+// stopped bounds how long a process may take to stand still after SIGSTOP.
+const stopped = 10 * time.Second
+
+// Paused says whether all threads of a process stand still after SIGSTOP.
+func Paused(t testing.TB, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("process %d has no threads: %v", pid, err)
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			return false // a thread that has just ended
+		}
+		if state := text[bytes.LastIndexByte(text, ')')+2]; state != 'T' {
+			return false
+		}
+	}
+	return true
 }
 
 // Memory is how many bytes of the process are in memory.
