@@ -96,14 +96,18 @@ func partSettings(cfg *config.File, version string) (memory.Settings, error) {
 	s := memory.Settings{
 		Version: version, Instance: instance(cfg),
 		Metrics: memory.Metrics{
-			Raw:  memory.Keep{For: m.Raw.Keep, Size: int64(m.Raw.MaxSize)},
-			Long: memory.Keep{For: m.Long.Keep, Size: int64(m.Long.MaxSize)},
+			Raw:    memory.Keep{For: m.Raw.Keep, Size: int64(m.Raw.MaxSize)},
+			Long:   memory.Keep{For: m.Long.Keep, Size: int64(m.Long.MaxSize)},
+			Series: memory.Series{Service: in.Series.PerService, Metric: in.Series.PerMetric, Total: in.Series.Total},
 		},
 		Logs: memory.Logs{
 			Short: memory.Keep{For: l.Short.Keep, Size: int64(l.Short.MaxSize)},
 			Long:  memory.Keep{For: l.Long.Keep, Size: int64(l.Long.MaxSize)}, Where: l.Long.Where,
 		},
-		Ingest: memory.Ingest{OTLP: in.OTLPGRPC, SyslogUDP: in.Syslog.UDP, SyslogTCP: in.Syslog.TCP, Files: slices.Clone(in.Files)},
+		Ingest: memory.Ingest{
+			Lines: int64(float64(in.PerService.Lines.Count) / in.PerService.Lines.Per.Seconds()), Bytes: int64(in.PerService.Bytes.PerSecond()),
+			OTLP: in.OTLPGRPC, SyslogUDP: in.Syslog.UDP, SyslogTCP: in.Syslog.TCP, Files: slices.Clone(in.Files),
+		},
 	}
 	for _, one := range m.Scrape {
 		s.Metrics.Scrape = append(s.Metrics.Scrape, memory.Scrape{Job: one.Job, Targets: one.Targets, Interval: one.Interval})

@@ -281,3 +281,34 @@ func errText(err error) string {
 	}
 	return err.Error()
 }
+
+// TestHowMuchIsTakenCanChange: who needs more than the default says so, while it runs.
+func TestHowMuchIsTakenCanChange(t *testing.T) {
+	p := kept(t, quick(), "ingest: {per_service: {lines: 60/m}}\n")
+	p.up(t)
+	send := func() string {
+		body := strings.Repeat(`{"service":"shop","msg":"x"}`+"\n", 100)
+		answer, err := http.Post("http://"+p.admin+"/api/v1/logs", "application/x-ndjson", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return get(t, "http://"+p.admin+"/api/v1/logs/ways")
+	}
+	if got := send(); !strings.Contains(got, `"quota"`) {
+		t.Error("100 lines are taken at once, where there may be ten:", got)
+	}
+	before := p.report(t).Store.PID
+	data := "data: " + strconv.Quote(filepath.Join(filepath.Dir(p.path), "data")) + "\n"
+	p.write(t, p.text("/product/", data+"ingest: {per_service: {lines: 600/m}}\n"))
+	if err := p.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "another one is up", func() bool {
+		now := p.report(t).Store
+		return now.State == status.StoreUp && now.PID != before
+	})
+	if got := send(); strings.Contains(got, `"quota"`) {
+		t.Error("100 lines are not taken, where there may be 100 at once:", got)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,14 @@ const (
 	minKeep   = time.Hour
 	minSize   = Size(64 << 20) // the databases' own files are that large
 	minScrape = time.Second
+)
+
+// The bounds of what is taken: those of package ingest, and what the memory of the store is good for.
+const (
+	maxLines  = 1_000_000       // a second
+	minBytes  = Size(1 << 10)   // a second
+	maxBytes  = Size(256 << 20) // a second
+	maxSeries = 2_000_000
 )
 
 // memory checks what is kept, and where it comes from. taken are the addresses of the gateway.
@@ -49,12 +56,17 @@ func (c *checker) nothingKept() {
 	f := c.file
 	for path, used := range map[string]bool{
 		"metrics.scrape": len(f.Metrics.Scrape) > 0, "metrics.forward": len(f.Metrics.Forward) > 0, "logs.forward": len(f.Logs.Forward) > 0,
-		"traces.forward": len(f.Traces.Forward) > 0, "ingest": !reflect.ValueOf(f.Ingest).IsZero(),
+		"traces.forward": len(f.Traces.Forward) > 0, "ingest": f.Ingest.open(),
 	} {
 		if used {
 			c.failKey(path, "%s has no effect: data is off, so nothing is kept", path)
 		}
 	}
+}
+
+// open says whether there is any way in. The bounds of what comes in have defaults, as what is kept has.
+func (in Ingest) open() bool {
+	return in.OTLPGRPC != "" || in.Syslog != (Syslog{}) || len(in.Files) > 0
 }
 
 // keep checks how long and how much a tier keeps.
@@ -154,11 +166,36 @@ func (c *checker) ingest(in Ingest, taken []address) {
 	if c.wrote("ingest.syslog.udp") {
 		c.address("ingest.syslog.udp", in.Syslog.UDP)
 	}
+	c.perService("ingest.per_service", in.PerService)
+	c.series("ingest.series", in.Series)
 	c.twice("ingest.files", in.Files)
 	for i, pattern := range in.Files {
 		at := item("ingest.files", i)
 		if _, err := filepath.Match(pattern, ""); err != nil || pattern == "" {
 			c.fail(at, "%s takes a path in which * stands for any part of a name, not %q", at, clip(pattern))
+		}
+	}
+}
+
+func (c *checker) perService(path string, p PerService) {
+	if perSecond := float64(p.Lines.Count) / p.Lines.Per.Seconds(); perSecond < 1 || perSecond > maxLines {
+		c.fail(join(path, "lines"), "%s.lines is %v, must be at least 1/s and at most %d/s", path, p.Lines, maxLines)
+	}
+	if perSecond := p.Bytes.PerSecond(); perSecond < float64(minBytes) || perSecond > float64(maxBytes) {
+		c.fail(join(path, "bytes"), "%s.bytes is %v, must be at least %v/s and at most %v/s", path, p.Bytes, minBytes, maxBytes)
+	}
+}
+
+func (c *checker) series(path string, s Series) {
+	if s.Total > maxSeries {
+		c.fail(join(path, "total"), "%s.total is %d, must be at most %d", path, s.Total, maxSeries)
+	}
+	for _, one := range []struct {
+		key string
+		n   int
+	}{{"per_service", s.PerService}, {"per_metric", s.PerMetric}} {
+		if one.n > s.Total && c.readable(join(path, "total")) {
+			c.fail(join(path, one.key), "%s.%s is %d, more than %s.total, which is %d", path, one.key, one.n, path, s.Total)
 		}
 	}
 }

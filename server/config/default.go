@@ -96,7 +96,7 @@ func setDefault(v reflect.Value, f field, fields []field) {
 	}
 }
 
-// within are pairs of durations of which the first must not be longer than the second: when the first is a default,
+// within are pairs of values of which the first must not be more than the second: when the first is a default,
 // it gives way to a second that was written.
 var within = []struct {
 	section     reflect.Type
@@ -107,6 +107,8 @@ var within = []struct {
 	{reflect.TypeFor[Timeout](), "connect", "total"},
 	{reflect.TypeFor[ActiveHealth](), "timeout", "interval"},
 	{reflect.TypeFor[retry.Backoff](), "initial", "max"},
+	{reflect.TypeFor[Series](), "per_service", "total"},
+	{reflect.TypeFor[Series](), "per_metric", "total"},
 }
 
 // fit shortens defaults that would contradict what was written beside them.

@@ -64,6 +64,8 @@ var kinds = map[reflect.Type]kind{
 		`^[0-9]+(\.[0-9]*)? ?([TGMK]iB|[TGMkK]?B)$`),
 	reflect.TypeFor[ratelimit.Rate](): textKind("a number in a time, such as 100/s or 60/m", "100/s",
 		`^[0-9]+ ?/ ?(ns|us|µs|ms|s|m|h|`+durationPattern+`)$`),
+	reflect.TypeFor[ByteRate](): textKind("a size in a time, such as 4MiB/s or 1GiB/h", "4MiB/s",
+		`^[0-9]+(\.[0-9]*)? ?([TGMK]iB|[TGMkK]?B) ?/ ?(ns|us|µs|ms|s|m|h|`+durationPattern+`)$`),
 	reflect.TypeFor[ratelimit.Quota](): textKind("a time in a time, such as 2s/10s", "2s/10s",
 		`^`+durationPattern+` ?/ ?(ns|us|µs|ms|s|m|h|`+durationPattern+`)$`),
 	reflect.TypeFor[hedge.After](): textKind("a duration, or a quantile such as p95", "p95",

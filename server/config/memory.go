@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/gabion-io/gabion/ratelimit"
 )
 
 // DataOff is the File.Data with which nothing is kept on disk.
@@ -47,7 +49,8 @@ type Scrape struct {
 	Interval time.Duration `yaml:"interval" default:"15s"`
 }
 
-// Ingest is what other systems may send here besides what the admin address takes. All of it is off by default.
+// Ingest is what other systems may send here besides what the admin address takes, which is off by default, and how much
+// anyone may send.
 type Ingest struct {
 	// OTLPGRPC is the address for OTLP over gRPC: logs, metrics and traces.
 	OTLPGRPC string `yaml:"otlp_grpc" derived:"none" example:"127.0.0.1:4317"`
@@ -55,6 +58,30 @@ type Ingest struct {
 	Syslog Syslog `yaml:"syslog"`
 	// Files are log files that are followed, also when they are rotated. A * stands for any part of a name.
 	Files []string `yaml:"files" derived:"none" example:"[/var/log/shop/*.log]"`
+	// PerService is how much of logs is taken from each service, however it comes, and ten seconds' worth of it at once. What
+	// is beyond is counted: lines of level debug and trace go first, files wait, other senders are asked to come again.
+	PerService PerService `yaml:"per_service"`
+	// Series bounds how many series of metrics there may be at a time, however they come. Each takes about 1 KiB of memory, and
+	// counts until it has had no sample for two to three hours.
+	Series Series `yaml:"series"`
+}
+
+// PerService is how much of logs is taken from each service.
+type PerService struct {
+	// Lines is how many lines, at least 1/s and at most 1000000/s.
+	Lines ratelimit.Rate `yaml:"lines" default:"5000/s"`
+	// Bytes is how much memory their texts and fields may take, at least 1KiB/s and at most 256MiB/s.
+	Bytes ByteRate `yaml:"bytes" default:"4MiB/s"`
+}
+
+// Series bounds how many series of metrics there may be at a time. What is beyond is dropped and counted.
+type Series struct {
+	// PerService is how many each service may have: the label service, or job where there is none.
+	PerService int `yaml:"per_service" default:"50000"`
+	// PerMetric is how many each metric may have.
+	PerMetric int `yaml:"per_metric" default:"50000"`
+	// Total is how many there may be in all, at most 2000000.
+	Total int `yaml:"total" default:"200000"`
 }
 
 // Syslog is where syslog is taken, in the formats of RFC 5424 and RFC 3164.

@@ -65,6 +65,47 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
+// ByteRate is a number of bytes in a time. Its text form is "4MiB/s", "1GiB/h" or "64KiB/10s".
+type ByteRate struct {
+	Size Size
+	Per  time.Duration
+}
+
+// UnmarshalText reads "4MiB/s".
+func (r *ByteRate) UnmarshalText(text []byte) error {
+	size, per, _ := strings.Cut(string(text), "/")
+	if per = strings.TrimSpace(per); per != "" && (per[0] < '0' || per[0] > '9') {
+		per = "1" + per
+	}
+	var s Size
+	d, err := time.ParseDuration(per)
+	if err != nil || d <= 0 || s.UnmarshalText([]byte(size)) != nil || s <= 0 {
+		return fmt.Errorf("%q is not a size in a time: write a size and a time, such as 4MiB/s or 1GiB/h", text)
+	}
+	*r = ByteRate{s, d}
+	return nil
+}
+
+// MarshalText writes the rate as "4MiB/s".
+func (r ByteRate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// String writes the rate as "4MiB/s".
+func (r ByteRate) String() string {
+	per := r.Per.String()
+	switch r.Per {
+	case time.Second:
+		per = "s"
+	case time.Minute:
+		per = "m"
+	case time.Hour:
+		per = "h"
+	}
+	return r.Size.String() + "/" + per
+}
+
+// PerSecond is how many bytes that are in a second.
+func (r ByteRate) PerSecond() float64 { return float64(r.Size) / r.Per.Seconds() }
+
 // day is 24 hours: a duration knows no calendar.
 const day = 24 * time.Hour
 

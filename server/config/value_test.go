@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSize(t *testing.T) {
@@ -24,6 +25,31 @@ func TestSize(t *testing.T) {
 	for _, text := range []string{"", "10", "-1MiB", "1mib", "MiB", "NaNB", "1e30TiB", "1 MiB/s", "InfB"} {
 		if err := new(Size).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is read as a size", text)
+		}
+	}
+}
+
+func TestByteRate(t *testing.T) {
+	for text, want := range map[string]ByteRate{
+		"4MiB/s": {4 << 20, time.Second}, "1.5 GiB / h": {3 << 29, time.Hour}, "64KiB/10s": {64 << 10, 10 * time.Second},
+		"1B/m": {1, time.Minute}, "1kB/1m30s": {1000, 90 * time.Second}, "2MB/100ms": {2e6, 100 * time.Millisecond},
+		"1GiB/72h": {1 << 30, 72 * time.Hour},
+	} {
+		var got ByteRate
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+		}
+		var again ByteRate
+		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != got {
+			t.Errorf("%s is written as %s", text, got)
+		}
+	}
+	if got := (ByteRate{4 << 20, time.Second}).String(); got != "4MiB/s" {
+		t.Error(got)
+	}
+	for _, text := range []string{"", "/", "4MiB", "4MiB/", "/s", "4/s", "0B/s", "-1MiB/s", "4MiB/0s", "4MiB/-1s", "4MiB/week", "4MiB/s/s"} {
+		if err := new(ByteRate).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read as a size in a time", text)
 		}
 	}
 }

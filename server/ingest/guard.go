@@ -110,13 +110,13 @@ func (g *Guard) append(ctx context.Context, producer string, lines []entry.Entry
 	}
 	taken, dropped, wait := g.admit(gabion.Now(), wall, lines, all)
 	if len(dropped) == len(lines) {
-		return &FullError{After: wait, Reason: "the quota of service " + name(lines[0].Service) + " is used up"}
+		return &FullError{After: wait, Reason: "the quota of service " + name(lines[0].Service) + " (ingest.per_service) is used up"}
 	}
 	if err := g.sink.Append(ctx, producer, keep(lines, dropped)); err != nil {
 		return g.failed(err, taken, lines, dropped)
 	}
 	if len(dropped) > 0 {
-		return &PartialError{Dropped: dropped, Reason: "the quota of their service is used up"}
+		return &PartialError{Dropped: dropped, Reason: "the quota of their service (ingest.per_service) is used up"}
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (g *gates) Name() string { return "ingest" }
 // Open implements [store.Part]. A way that cannot begin, such as one whose address is taken, is tried again and again: it
 // must not keep the others from being open.
 func (g *gates) Open(context.Context) (err error) {
-	if g.guard, err = ingest.NewGuard(g.sink, ingest.Limits{}); err != nil {
+	if g.guard, err = ingest.NewGuard(g.sink, ingest.Limits{Lines: g.settings.Lines, Bytes: g.settings.Bytes}); err != nil {
 		return err
 	}
 	g.otlp.Sink, g.otlp.Intake, g.otlp.Producer = g.guard, &g.intake, producer

@@ -19,8 +19,8 @@ import (
 	"github.com/gabion-io/gabion/server/traces"
 )
 
-// ownLimits bound the gateway's own lines, for each service that it serves. They are wider than those of others: one
-// gateway writes for all instances of a service.
+// ownLimits bound the gateway's own lines, for each service that it serves, unless others may send more. They are wider than
+// the default of those: one gateway writes for all instances of a service.
 var ownLimits = ingest.Limits{Lines: 50_000, Bytes: 64 << 20}
 
 // logs is the part that keeps logs.
@@ -48,7 +48,9 @@ func (l *logs) Name() string { return "logs" }
 
 // Open implements [store.Part].
 func (l *logs) Open(context.Context) (err error) {
-	if l.guard, err = ingest.NewGuard(l, ownLimits); err != nil {
+	limits := ownLimits
+	limits.Lines, limits.Bytes = max(limits.Lines, l.settings.Ingest.Lines), max(limits.Bytes, l.settings.Ingest.Bytes)
+	if l.guard, err = ingest.NewGuard(l, limits); err != nil {
 		return err
 	}
 	s := l.settings.Logs

@@ -35,6 +35,8 @@ type Metrics struct {
 	// Raw is how samples are kept as they came, Long how their roll-ups are. Default: those of package metrics/tier.
 	Raw  Keep `json:"raw"`
 	Long Keep `json:"long"`
+	// Series are how many series there may be at a time. Default: those of package metrics/tier.
+	Series Series `json:"series"`
 	// Scrape are the targets whose metrics are fetched.
 	Scrape []Scrape `json:"scrape,omitempty"`
 	// Forward are who gets all samples by remote-write.
@@ -46,6 +48,14 @@ type Keep struct {
 	For time.Duration `json:"for,omitempty"`
 	// Size is in bytes.
 	Size int64 `json:"size,omitempty"`
+}
+
+// Series are how many series there may be at a time.
+type Series struct {
+	// Service and Metric are for each service and each name, Total for all together.
+	Service int `json:"service,omitempty"`
+	Metric  int `json:"metric,omitempty"`
+	Total   int `json:"total,omitempty"`
 }
 
 // Scrape is a group of targets whose metrics are fetched.
@@ -67,8 +77,11 @@ type Logs struct {
 	Where string `json:"where,omitempty"`
 }
 
-// Ingest are the ways in that have listeners or files of their own. What is empty is off.
+// Ingest are the ways in that have listeners or files of their own, what is empty is off, and how much anyone may send.
 type Ingest struct {
+	// Lines and Bytes are how much of logs is taken from each service in a second. Default: those of package ingest.
+	Lines int64 `json:"lines,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
 	// OTLP is the address of OTLP over gRPC.
 	OTLP string `json:"otlp_grpc,omitempty"`
 	// SyslogUDP and SyslogTCP are the addresses of syslog.

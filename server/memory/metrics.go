@@ -60,7 +60,7 @@ func (m *metrics) Name() string { return "metrics" }
 func (m *metrics) Open(ctx context.Context) (err error) {
 	s := m.settings.Metrics
 	m.store, err = tier.Open(filepath.Join(m.env.Dir, "metrics"), tier.Options{
-		Raw: tier.Keep(s.Raw), Long: tier.Keep(s.Long), Guard: m.env.Guard, Logger: m.env.Log,
+		Raw: tier.Keep(s.Raw), Long: tier.Keep(s.Long), Limits: tier.Limits(s.Series), Guard: m.env.Guard, Logger: m.env.Log,
 		Taken: m.sendOn,
 	})
 	if err != nil {
