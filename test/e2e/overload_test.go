@@ -86,8 +86,7 @@ func tooMuch(t *testing.T, o overload, f *harness.Findings) {
 }
 
 func TestThreeTimesTheCapacity(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, tooMuch, overload{overloaded, 30 * time.Second},
+	harness.ProveAlone(t, tooMuch, overload{overloaded, 30 * time.Second},
 		harness.Twin[overload]{
 			Name: "a shedder", Config: overload{overloaded.with("shed", "off"), 10 * time.Second},
 			Breaks: []string{goodput, criticalServed, sheddableFirst, saysOverloaded},
@@ -132,8 +131,7 @@ func hungPart(t *testing.T, bulkhead string, f *harness.Findings) {
 }
 
 func TestHungDependencyLeavesOtherRoutesAlone(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, hungPart, "{concurrency: 10}",
+	harness.ProveAlone(t, hungPart, "{concurrency: 10}",
 		harness.Twin[string]{Name: "a bulkhead", Config: "off", Breaks: []string{otherRoutes}},
 	)
 }
