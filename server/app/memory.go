@@ -67,7 +67,7 @@ func (a *App) keepData() {
 			k.page(a, cfg)
 			a.keeper.Store(k)
 			a.beside.Go(a.keepMetrics)
-			a.beside.Go(a.tellErrors)
+			a.beside.Go(a.tellNews)
 			return
 		}
 	}

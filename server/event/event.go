@@ -25,6 +25,7 @@ const (
 	KindReload    Kind = "reload"    // a configuration was loaded, or refused with Reason
 	KindLifecycle Kind = "lifecycle" // started, draining, stopped
 	KindStore     Kind = "store"     // the store process: To is starting, up, down, restarting or stopped, with Reason; with Key "disk", ok, low or full; with Key "metrics" or "lines", losing (items are lost) or complete
+	KindDamage    Kind = "damage"    // something that the store keeps cannot be read: Key is the file, From and To the times of the lines that are lost, if any, Reason what and why
 	KindNewError  Kind = "new_error" // a service logged an error that it never had before: Key is the ID of its template, Reason the line
 )
 

@@ -31,7 +31,7 @@ type logs struct {
 
 	store      *logstore.Store
 	miner      *template.Miner
-	news       news
+	news       *news
 	guard      *ingest.Guard // of the gateway's own lines
 	unreadable atomic.Uint64 // of these
 
@@ -40,7 +40,7 @@ type logs struct {
 }
 
 func newLogs(env store.Env, settings Settings, kept func([]entry.Entry)) *logs {
-	return &logs{env: env, settings: settings, kept: kept}
+	return &logs{env: env, settings: settings, kept: kept, news: &news{}}
 }
 
 // Name implements [store.Part].
@@ -57,6 +57,7 @@ func (l *logs) Open(context.Context) (err error) {
 	dir := filepath.Join(l.env.Dir, "logs")
 	l.store, err = logstore.Open(dir, logstore.Options{
 		Short: logstore.Keep(s.Short), Long: logstore.Keep(s.Long), Where: s.Where, Guard: l.env.Guard, Log: l.env.Log,
+		Damaged: l.news.damaged,
 	})
 	if err != nil {
 		return err
@@ -97,7 +98,7 @@ func (l *logs) keep(ctx context.Context, lines []entry.Entry) error {
 func (l *logs) Handle(mux *http.ServeMux) {
 	mux.Handle("/loki/", loki.New(loki.Config{Source: l.store, Labels: l.store, Version: l.settings.Version}))
 	mux.Handle("GET /api/v1/traces/{id}", traces.New(traces.Config{Source: l.store, Log: l.env.Log}))
-	mux.Handle("GET "+ErrorsPath, &l.news)
+	mux.Handle("GET "+NewsPath, l.news)
 }
 
 // Kinds implements [store.Taker].

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/logql"
+	logstore "github.com/gabion-io/gabion/server/logs/store"
 	"github.com/gabion-io/gabion/server/logs/template"
 	"github.com/gabion-io/gabion/server/store"
 	"github.com/gabion-io/gabion/server/store/disk"
@@ -65,13 +66,48 @@ func TestAnErrorThatIsNewIsTold(t *testing.T) {
 	if len(told) != 1 || kept != 5 {
 		t.Fatalf("told %d times, %d lines kept", len(told), kept)
 	}
-	if list := l.news.since(0); len(list) != 1 || list[0].Service != "shop" || len(l.news.since(list[0].Number)) != 0 {
+	if list := l.news.since(0).Errors; len(list) != 1 || list[0].Service != "shop" || len(l.news.since(list[0].Number).Errors) != 0 {
 		t.Errorf("%+v", list)
 	}
 	e := told[0]
 	of, _ := e.Attr("of")
 	if e.Service != "gabion" || e.Instance != "here" || e.Level != entry.Warn || e.Message != "new error of shop: cannot reach db-7" || e.Trace != "ab" || of != "shop" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// What is found damaged of a file until somebody asks is told as one.
+func TestDamageIsTold(t *testing.T) {
+	var n news
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	found := func(file string, first, lines int) {
+		from := at.Add(time.Duration(first) * time.Second)
+		n.damaged(logstore.Damage{File: file, Part: fmt.Sprint("part ", first), Lines: int64(lines), From: from, To: from.Add(time.Second), Cause: "bad"})
+	}
+	found("short/a", 10, 3)
+	found("short/a", 5, 4)
+	n.damaged(logstore.Damage{File: "short/a", Part: "end"})
+	found("short/b", 1, 1)
+	if lines := n.add([]template.Event{{Service: "shop"}}, ""); len(lines) != 1 {
+		t.Fatal(lines)
+	}
+	got := n.since(0)
+	if len(got.Damage) != 2 || len(got.Errors) != 1 {
+		t.Fatalf("%+v", got)
+	}
+	a := got.Damage[0]
+	if a.File != "logs/short/a" || a.Lines != 7 || !a.From.Equal(at.Add(5*time.Second)) || !a.To.Equal(at.Add(11*time.Second)) || a.String() != "lines lost: 7 (part 10: bad)" {
+		t.Errorf("%+v: %v", a, a)
+	}
+	found("short/b", 2, 1)
+	if again := n.since(got.Errors[0].Number); len(again.Damage) != 1 || again.Damage[0].Lines != 1 || len(again.Errors) != 0 {
+		t.Errorf("%+v", again)
+	}
+	for i := range maxNews + 5 {
+		found(fmt.Sprint("short/", i), 0, 1)
+	}
+	if got := n.since(0); len(got.Damage) != maxNews || len(got.Errors) != 1 {
+		t.Errorf("%d of damage, %d errors", len(got.Damage), len(got.Errors))
 	}
 }
 
@@ -82,14 +118,14 @@ func TestNewErrorsAreShown(t *testing.T) {
 			t.Fatalf("%+v", lines)
 		}
 	}
-	if n.last[0].Number < uint64(time.Now().Add(-time.Hour).UnixMicro()) { // else those of a store that was started again would seem to be old
-		t.Error(n.last[0].Number)
+	if n.last.Errors[0].Number < uint64(time.Now().Add(-time.Hour).UnixMicro()) { // else those of a store that was started again would seem to be old
+		t.Error(n.last.Errors[0].Number)
 	}
-	first := n.last[0].Number
+	first := n.last.Errors[0].Number
 	for query, want := range map[string]int{"": maxNews, fmt.Sprint("?after=", first): maxNews - 1, fmt.Sprint("?after=", n.number): 0, "?after=x": -1} {
 		w := httptest.NewRecorder()
 		n.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+query, nil))
-		var got NewErrors
+		var got News
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Fatal(err)
 		}

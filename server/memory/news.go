@@ -3,29 +3,33 @@ package memory
 import (
 	"encoding/json"
 	"net/http"
+	"path"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/own"
+	logstore "github.com/gabion-io/gabion/server/logs/store"
 	"github.com/gabion-io/gabion/server/logs/template"
 	"github.com/gabion-io/gabion/server/store"
 )
 
-// maxNews is how many of the last errors that were new are shown.
+// NewsPath is where the store tells [News]. With ?after=NUMBER only those behind one.
+const NewsPath = "/api/v1/store/news"
+
+// maxNews is how many of the last ones of each kind are told.
 const maxNews = 100
 
-// news is the last errors that services never had before.
-type news struct {
-	mu     sync.Mutex
-	last   []NewError
-	number uint64 // of the last one
+// News is what the store found out lately, the oldest first. All of it is numbered; numbers grow, also over restarts: each is
+// when it was told, in microseconds since 1970, or more.
+type News struct {
+	Errors []NewError `json:"errors"`
+	Damage []Damage   `json:"damage"`
 }
 
 // NewError is an error that a service never had before.
 type NewError struct {
-	// Number grows, also over restarts: it is when it was told, in microseconds since 1970, or more.
 	Number  uint64    `json:"number"`
 	Time    time.Time `json:"time"`
 	Service string    `json:"service"`
@@ -39,22 +43,34 @@ type NewError struct {
 	Omitted int `json:"omitted,omitempty"`
 }
 
-// ErrorsPath is where the store tells of the last errors that were new: [NewErrors]. With ?after=NUMBER only those behind
-// one.
-const ErrorsPath = "/api/v1/logs/errors"
-
-// NewErrors are errors that were new, the oldest first.
-type NewErrors struct {
-	Errors []NewError `json:"errors"`
+// Damage is a file of the store of which something cannot be read: see [logstore.Damage]. Of what is found at a time, File is
+// below the directory of the data, and Part the first of the parts.
+type Damage struct {
+	Number uint64 `json:"number"`
+	logstore.Damage
 }
 
-// add remembers events, and makes the lines that tell of them.
+// news is what was found out lately.
+type news struct {
+	mu     sync.Mutex
+	last   News
+	number uint64 // of the last one
+	told   uint64 // up to which one somebody has asked
+}
+
+// next is the number of another one.
+func (n *news) next() uint64 {
+	n.number = max(n.number+1, uint64(max(time.Now().UnixMicro(), 0)))
+	return n.number
+}
+
+// add remembers errors, and makes the lines that tell of them.
 func (n *news) add(events []template.Event, instance string) (lines []entry.Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	all := n.last.Errors
 	for _, e := range events {
-		n.number = max(n.number+1, uint64(max(time.Now().UnixMicro(), 0)))
-		n.last = append(n.last, NewError{n.number, time.Unix(0, e.Time).UTC(), e.Service, e.ID, e.Template, e.Message, e.Trace, e.Omitted})
+		all = append(all, NewError{n.next(), time.Unix(0, e.Time).UTC(), e.Service, e.ID, e.Template, e.Message, e.Trace, e.Omitted})
 		line := entry.Entry{
 			Time: e.Time, Level: entry.Warn, Service: own.Service, Instance: instance, Trace: e.Trace,
 			Message: "new error of " + e.Service + ": " + e.Message,
@@ -65,24 +81,48 @@ func (n *news) add(events []template.Event, instance string) (lines []entry.Entr
 		}
 		lines = append(lines, line)
 	}
-	n.last = n.last[max(len(n.last)-maxNews, 0):]
+	n.last.Errors = all[max(len(all)-maxNews, 0):]
 	return lines
 }
 
-// since are those behind a number, the oldest first.
-func (n *news) since(number uint64) []NewError {
+// damaged remembers damage of the logs. That of a file of which nobody has been told yet becomes one: many parts of a file are
+// found damaged at a time.
+func (n *news) damaged(d logstore.Damage) {
+	d.File = path.Join("logs", d.File)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	list := []NewError{}
-	for _, e := range n.last {
-		if e.Number > number {
-			list = append(list, e)
+	all := n.last.Damage
+	if i := len(all) - 1; i >= 0 && all[i].File == d.File && all[i].Number > n.told {
+		all[i].Damage.Join(d)
+		return
+	}
+	all = append(all, Damage{n.next(), d})
+	n.last.Damage = all[max(len(all)-maxNews, 0):]
+}
+
+// since are those behind a number.
+func (n *news) since(number uint64) News {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told = n.number
+	return News{
+		Errors: behind(n.last.Errors, number, func(e NewError) uint64 { return e.Number }),
+		Damage: behind(n.last.Damage, number, func(d Damage) uint64 { return d.Number }),
+	}
+}
+
+// behind are those whose number is larger.
+func behind[T any](all []T, number uint64, of func(T) uint64) []T {
+	list := []T{}
+	for _, one := range all {
+		if of(one) > number {
+			list = append(list, one)
 		}
 	}
 	return list
 }
 
-// ServeHTTP answers what [ErrorsPath] says.
+// ServeHTTP answers what [NewsPath] says.
 func (n *news) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	after := uint64(0)
 	if text := r.URL.Query().Get("after"); text != "" {
@@ -94,5 +134,5 @@ func (n *news) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// A client that is gone is not told.
-	_ = json.NewEncoder(w).Encode(NewErrors{n.since(after)})
+	_ = json.NewEncoder(w).Encode(n.since(after))
 }

@@ -86,7 +86,7 @@ func (g *Gaps) Warnings() []string {
 // String is a sentence.
 func (g Gap) String() string {
 	lines := "lines"
-	if g.Lines > 0 {
+	if g.Lines > 1 {
 		lines = fmt.Sprintf("up to %d lines", g.Lines)
 	}
 	to := g.To.UTC().Format(time.RFC3339)

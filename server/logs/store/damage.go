@@ -31,6 +31,32 @@ type Damage struct {
 	Cause string `json:"cause"`
 }
 
+// Join adds damage of the same file.
+func (d *Damage) Join(other Damage) {
+	d.Lines += other.Lines
+	d.Batches += other.Batches
+	if d.To.IsZero() || !other.To.IsZero() && other.From.Before(d.From) {
+		d.From = other.From
+	}
+	if other.To.After(d.To) {
+		d.To = other.To
+	}
+}
+
+// String says what is lost, and why.
+func (d Damage) String() string {
+	lost := "lines lost: none"
+	switch {
+	case d.Lines > 0:
+		lost = fmt.Sprintf("lines lost: %d", d.Lines)
+	case d.Batches > 0:
+		lost = fmt.Sprintf("batches of lines lost: %d", d.Batches)
+	case !d.To.IsZero():
+		lost = "lines lost: all"
+	}
+	return fmt.Sprintf("%s (%s: %s)", lost, d.Part, d.Cause)
+}
+
 // gap is the damage as queries tell it.
 func (d *Damage) gap() logql.Gap {
 	return logql.Gap{File: d.File, Part: d.Part, From: d.From, To: d.To, Lines: d.Lines}

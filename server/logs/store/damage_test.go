@@ -431,3 +431,23 @@ func TestBadWhere(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestDamageInWords(t *testing.T) {
+	at := start
+	for want, d := range map[string]Damage{
+		"lines lost: none (footer: bad)":                  {Part: "footer", Cause: "bad"},
+		"lines lost: 3 (column msg: bad)":                 {Part: "column msg", Lines: 3, To: at, Cause: "bad"},
+		"batches of lines lost: 2 (bytes 1 to 2: bad)":    {Part: "bytes 1 to 2", Batches: 2, To: at, Cause: "bad"},
+		"lines lost: all (the whole file: there is none)": {Part: "the whole file", To: at, Cause: "there is none"},
+	} {
+		if got := d.String(); got != want {
+			t.Errorf("%q", got)
+		}
+	}
+	harmless := Damage{Part: "footer"}
+	harmless.Join(Damage{Lines: 1, From: at, To: at.Add(time.Second)})
+	harmless.Join(Damage{Part: "end"})
+	if harmless.Lines != 1 || !harmless.From.Equal(at) || !harmless.To.Equal(at.Add(time.Second)) {
+		t.Errorf("%+v", harmless)
+	}
+}

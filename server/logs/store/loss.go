@@ -110,7 +110,7 @@ func (s *Store) setAside(t *tier, path string, is span, cause error) error {
 	}
 	s.counts.damaged.Add(1)
 	s.options.Log.Error("a segment of the logs cannot be read, and is set aside", "segment", path, "error", cause, "from", since, "sealed", sealed)
-	s.lose(Damage{File: below(path), Part: "all of it", From: since, To: sealed, Cause: cause.Error()})
+	s.lose(Damage{File: below(path), Part: "the whole file", From: since, To: sealed, Cause: cause.Error()})
 	return os.Rename(path, path+".damaged")
 }
 

@@ -1,9 +1,11 @@
 package app_test
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,5 +66,34 @@ func TestNewErrorsAreEvents(t *testing.T) {
 	until(t, "the next one is told", func() bool { return len(told()) > 1 })
 	if got := strings.Join(told(), ", "); got != "shop: cannot reach db-7, shop: no more coffee" {
 		t.Error(got)
+	}
+}
+
+// TestDamageIsAnEvent: what was lost is told when the store is up, and by the answers to queries.
+func TestDamageIsAnEvent(t *testing.T) {
+	p := prepare(t, hello)
+	path := filepath.Join(filepath.Dir(p.path), "data", "logs", "journal", "000000000001.journal")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Repeat([]byte("no journal "), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.again(t, quick(), "")
+	t.Cleanup(func() { p.Stop() })
+	p.up(t)
+	var told []event.Event
+	until(t, "the damage is told", func() bool {
+		told = slices.DeleteFunc(p.Events().Recent(1000), func(e event.Event) bool { return e.Kind != event.KindDamage })
+		return len(told) > 0
+	})
+	if e := told[0]; len(told) != 1 || e.Key != "logs/journal/000000000001.journal" || e.From != "" || e.To == "" || !strings.Contains(e.Reason, "batches of lines lost: 1") {
+		t.Errorf("%+v", told)
+	}
+	for query, lacks := range map[string]bool{"since=1h": true, "start=4000000000&end=4000000001": false} {
+		got := get(t, "http://"+p.admin+"/loki/api/v1/query_range?query=%7B%7D&"+query)
+		if strings.Contains(got, `"warnings":["lines before `) != lacks {
+			t.Errorf("%s: %s", query, got)
+		}
 	}
 }
