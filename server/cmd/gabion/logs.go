@@ -76,6 +76,7 @@ type logs struct {
 
 	query   string // what is asked for
 	numbers bool   // it counts
+	told    []string
 }
 
 func (l *logs) flags(cmd *cobra.Command) {
@@ -223,6 +224,16 @@ func (l *logs) find(ctx context.Context, now time.Time) error {
 		fmt.Fprintf(l.err, "gabion: the newest %s; --limit shows more\n", count(l.limit, "line"))
 	}
 	return nil
+}
+
+// tell says what answers lack, everything once.
+func (l *logs) tell(remarks []string) {
+	for _, remark := range remarks {
+		if !slices.Contains(l.told, remark) {
+			l.told = append(l.told, remark)
+			fmt.Fprintf(l.err, "gabion: %s\n", remark)
+		}
+	}
 }
 
 // show writes lines.

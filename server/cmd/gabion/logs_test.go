@@ -26,6 +26,7 @@ type logStore struct {
 	logql.Live
 	mu      sync.Mutex
 	entries []*entry.Entry
+	gap     *logql.Gap // is left out of every answer
 	away    atomic.Bool
 	tails   atomic.Int64
 	asked   atomic.Value // the query of the last request
@@ -33,11 +34,14 @@ type logStore struct {
 }
 
 // Select implements [logql.Source].
-func (s *logStore) Select(_ context.Context, q logql.Query) iter.Seq2[*entry.Entry, error] {
+func (s *logStore) Select(ctx context.Context, q logql.Query) iter.Seq2[*entry.Entry, error] {
 	s.mu.Lock()
 	list := slices.Clone(s.entries)
 	s.mu.Unlock()
 	slices.SortStableFunc(list, func(a, b *entry.Entry) int { return int(a.Time - b.Time) })
+	if s.gap != nil {
+		logql.LeaveOut(ctx, *s.gap)
+	}
 	return func(yield func(*entry.Entry, error) bool) {
 		if !q.Forward {
 			slices.Reverse(list)
@@ -154,6 +158,23 @@ func TestLogsCommandPages(t *testing.T) {
 		slices.Sort(want)
 		if code != exitOK || !slices.Equal(have, want) {
 			t.Errorf("--limit %d: %d, %d lines\n%s", limit, code, len(have), errOut)
+		}
+	}
+}
+
+// What cannot be read is told once, however many pages there are, and not among the lines.
+func TestLogsCommandTellsWhatIsMissing(t *testing.T) {
+	s, address := newLogStore(t)
+	at := time.Now().Add(-time.Minute)
+	for i := range 6_000 {
+		s.entries = append(s.entries, &entry.Entry{Time: at.UnixNano() + int64(i), Service: "many", Message: "line"})
+	}
+	s.gap = &logql.Gap{File: "short/1.parquet", From: time.Unix(0, 0), To: time.Unix(60, 0), Lines: 7}
+	const told = "gabion: up to 7 lines from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z are left out: short/1.parquet is damaged\n"
+	for _, args := range [][]string{{"-s", "many", "--limit", "10000"}, {"--json"}, {"count_over_time({}[1h])"}} {
+		code, out, errOut := runCommand(t, nil, append([]string{"logs", "--admin", address}, args...)...)
+		if code != exitOK || strings.Count(errOut, told) != 1 || strings.Contains(out, "damaged") {
+			t.Errorf("%v: %d %.200s\n%s", args, code, out, errOut)
 		}
 	}
 }

@@ -21,6 +21,7 @@ func (l *logs) newest(ctx context.Context, from, to time.Time) (lines []client.L
 		if err != nil {
 			return nil, err
 		}
+		l.tell(answer.Remarks)
 		page := answer.Lines
 		if len(page) == 0 {
 			break
