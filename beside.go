@@ -68,13 +68,13 @@ func (c *race[T]) start(ctx context.Context, r run, later bool) {
 	caller := r.caller
 	r.caller = ctx // a run that lost says nothing about the dependency
 	e := end[T]{second: later, unwound: true}
-	began := r.now
+	began := r.time()
 	defer func() {
 		if e.unwound {
 			e.panicked = recover()
-			r.now, r.outcome = Now(), Failure
+			r.now, r.outcome = 0, Failure
 		}
-		r.caller, e.run, e.took = caller, r, r.now-began
+		r.caller, e.run, e.took = caller, r, r.time()-began
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.won {

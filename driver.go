@@ -54,8 +54,8 @@ type Plan struct {
 	Another func(now Instant) bool
 }
 
-// Starter is told that a call begins, in place of Before, when its Description says that it is about Failures alone. After
-// is not asked then for runs that succeed. So calls that succeed cost less.
+// Starter is told of a call when its first run has ended, in place of Before, when its Description says that it is about
+// Failures alone. After is asked then only if that run was no [Success]. So calls that succeed cost less.
 type Starter interface {
 	Start(now Instant)
 }

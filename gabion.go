@@ -85,11 +85,12 @@ func do[T any](ctx context.Context, p *Pipe, held any, f func(context.Context) (
 		var none T
 		return none, err
 	}
-	start := Now()
-	r := run{pipe: p, caller: ctx, now: start, held: held}
+	var r run // a literal would be made elsewhere and copied, which takes 5 ns
+	r.pipe, r.caller, r.held = p, ctx, held
 	if p.calls == nil {
 		return enter(ctx, &r, 0, f)
 	}
+	start := r.time()
 	returned := false
 	defer func() {
 		if !returned { // a panic or runtime.Goexit is passing through
@@ -98,7 +99,7 @@ func do[T any](ctx context.Context, p *Pipe, held any, f func(context.Context) (
 	}()
 	v, err := enter(ctx, &r, 0, f)
 	returned = true
-	p.ended(r.outcome, err, start, r.now)
+	p.ended(r.outcome, err, start, r.time())
 	return v, err
 }
 

@@ -19,7 +19,8 @@ type Description struct {
 	// Races is set when it is a driver that may ask for a run beside another: [Plan].Beside.
 	Races bool
 	// Failures is set when it is a driver that is about failures alone: it has nothing to plan for the first run of a call and
-	// nothing to say after a [Success]. Then it must be a [Starter].
+	// nothing to say after a [Success]. Then it must be a [Starter]. For all that it is told, the call reached it when its
+	// first run ended.
 	Failures bool
 }
 
@@ -59,6 +60,15 @@ type Guard interface {
 	// Done takes the ticket back. It is called exactly once for every admitted call, whatever became of it:
 	// also when the function panicked, and with [Ignored] when a guard further in refused the call.
 	Done(t Ticket, r Result)
+}
+
+// Admitter is a [Guard] that can admit most calls without knowing the time. Most of what a call through a [Pipe] costs is
+// reading the clock.
+type Admitter interface {
+	Guard
+	// Admit is asked before Acquire. It admits the call when that takes neither time nor a look at the clock. Otherwise it
+	// does nothing, and Acquire is asked. Of a call that it has admitted, Done may be told that it began when it ended.
+	Admit() (Ticket, bool)
 }
 
 // Ticket is what a guard hands out with an admission. Its content belongs to the guard alone.

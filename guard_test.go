@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gabion-io/gabion"
 )
@@ -173,28 +176,96 @@ func TestDoneThatDoesNotReturn(t *testing.T) {
 	}
 }
 
+// timeless is a watcher that may admit calls without knowing the time.
+type timeless struct {
+	*watcher
+	declines bool
+}
+
+func (w timeless) Admit() (gabion.Ticket, bool) {
+	if w.declines {
+		return gabion.Ticket{}, false
+	}
+	w.journal.add("%s admits at once", w.name)
+	return gabion.Ticket{Stamp: uint64(w.held.Add(1))}, true
+}
+
+// Whoever is asked for admission at a time learns when the function really began; the others, that it did.
+func TestAdmitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, test := range map[string]struct {
+			first, second bool // declines
+			want          string
+			took          time.Duration
+		}{
+			"both":    {want: "a admits at once, b admits at once, b done: success, a done: success"},
+			"first":   {second: true, want: "a admits at once, b admits, b done: success, a done: success", took: time.Second},
+			"second":  {first: true, want: "a admits, b admits at once, b done: success, a done: success", took: time.Second},
+			"neither": {first: true, second: true, want: "a admits, b admits, b done: success, a done: success", took: time.Second},
+		} {
+			var j journal
+			a := timeless{&watcher{name: "a", journal: &j}, test.first}
+			b := timeless{&watcher{name: "b", journal: &j}, test.second}
+			if err := newPipe(t, gabion.Config{}, a, b).Run(t.Context(), func(context.Context) error { time.Sleep(time.Second); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(j, ", "); got != test.want {
+				t.Errorf("%s: %s, want %s", name, got, test.want)
+			}
+			for _, w := range []timeless{a, b} {
+				if r := w.results[0]; r.Began == 0 || r.Ended != gabion.Now() || r.Ended-r.Began != test.took {
+					t.Errorf("%s: told %+v at %v, want %v", name, r, gabion.Now(), test.took)
+				}
+			}
+		}
+	})
+}
+
+func TestAdmitterThatPanicsOrIsRefused(t *testing.T) {
+	a := timeless{watcher: &watcher{name: "a", journal: new(journal)}}
+	leave(t, func() {
+		newPipe(t, gabion.Config{}, a).Run(t.Context(), func(context.Context) error { panic("at the disco") })
+	})
+	if r := a.results[0]; r.Outcome != gabion.Failure || r.Began == 0 || r.Began != r.Ended || a.held.Load() != 0 {
+		t.Errorf("told %+v, want that it began and failed", r)
+	}
+	b := &watcher{name: "b", position: 1, journal: new(journal), refuse: true}
+	if err := newPipe(t, gabion.Config{}, a, b).Run(t.Context(), succeed); !errors.Is(err, errShut) {
+		t.Fatal(err)
+	}
+	if r := a.results[1]; r.Outcome != gabion.Ignored || r.Began != 0 || r.Ended == 0 {
+		t.Errorf("told %+v, want that it never began", r)
+	}
+}
+
 // starter is a director that is about failures alone.
-type starter struct{ *director }
+type starter struct {
+	*director
+	at gabion.Instant
+}
 
-func (s starter) Start(gabion.Instant) { s.journal.add("%s starts", s.name) }
+func (s *starter) Start(now gabion.Instant) {
+	s.journal.add("%s starts", s.name)
+	s.at = now
+}
 
-// Who is about failures alone is told that a call begins, and asked after what is no success.
+// Who is about failures alone is told of a call when its first run has ended, and asked after what is no success.
 func TestFailuresAlone(t *testing.T) {
 	for outcome, want := range map[error]string{
-		nil:     "d starts",
-		errDown: "d starts d after 1: failure d before 2 d after 2: failure",
-		errShut: "d starts d after 1: ignored",
+		nil:     "run d starts",
+		errDown: "run d starts d after 1: failure d before 2 run d after 2: failure",
+		errShut: "run d starts d after 1: ignored",
 	} {
 		var j journal
-		d := starter{&director{name: "d", journal: &j, failures: true, after: func(a gabion.Attempt) gabion.Verdict {
+		d := &starter{director: &director{name: "d", journal: &j, failures: true, after: func(a gabion.Attempt) gabion.Verdict {
 			return gabion.Verdict{Again: a.Number == 1 && a.Outcome == gabion.Failure}
 		}}}
-		err := newPipe(t, gabion.Config{}, d).Run(t.Context(), func(context.Context) error { return outcome })
-		if got := fmt.Sprint([]string(j)); got != "["+want+"]" || !errors.Is(err, outcome) {
-			t.Errorf("%v: %s, %v; want %s", outcome, got, err, want)
+		err := newPipe(t, gabion.Config{}, d).Run(t.Context(), func(context.Context) error { j.add("run"); return outcome })
+		if got := fmt.Sprint([]string(j)); got != "["+want+"]" || !errors.Is(err, outcome) || d.at == 0 {
+			t.Errorf("%v: %s at %v, %v; want %s", outcome, got, d.at, err, want)
 		}
 	}
 	if _, err := gabion.New(gabion.Config{Policies: []gabion.Policy{&director{failures: true}}}); err == nil {
-		t.Error("a driver that cannot be told that a call begins is taken")
+		t.Error("a driver that cannot be told of calls is taken")
 	}
 }

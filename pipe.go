@@ -45,10 +45,11 @@ type Pipe struct {
 
 // step is one policy at its place: one of guard and driver is set.
 type step struct {
-	desc    Description
-	guard   Guard
-	driver  Driver
-	starter Starter // the driver, when it is about failures alone
+	desc     Description
+	guard    Guard
+	admitter Admitter // the guard, when it is one
+	driver   Driver
+	starter  Starter // the driver, when it is about failures alone
 }
 
 // New makes a pipe. It fails when a policy is nil or is neither a [Guard], a [Driver] nor a [Composite].
@@ -89,7 +90,9 @@ func (p *Pipe) add(policies []Policy) error {
 				return err
 			}
 		case Guard:
-			p.steps = append(p.steps, step{desc: policy.Describe(), guard: policy})
+			s := step{desc: policy.Describe(), guard: policy}
+			s.admitter, _ = policy.(Admitter)
+			p.steps = append(p.steps, s)
 		case Driver:
 			s := step{desc: policy.Describe(), driver: policy}
 			if s.desc.Failures {

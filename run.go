@@ -17,12 +17,23 @@ var errUnwound = errors.New("the function panicked or called runtime.Goexit")
 type run struct {
 	pipe    *Pipe
 	caller  context.Context
-	now     Instant
+	now     Instant // 0 from when time has passed until somebody wants to know it
 	began   Instant // when the function first ran within the innermost entered guard, 0 before
 	outcome Outcome
 	took    Instant // of the run that won a race, 0 when there was none
 	second  bool    // it is one that was started later
 	held    any     // the called function, where other goroutines may call it as well
+}
+
+// unread is when a function ran that nobody wanted to know the time of.
+const unread Instant = -1
+
+// time is the present. To read the clock takes longer than most policies do, and many calls need it only at their end.
+func (r *run) time() Instant {
+	if r.now == 0 {
+		r.now = Now()
+	}
+	return r.now
 }
 
 // enter runs what stands at place i and everything further in.
@@ -39,10 +50,10 @@ func enter[T any](ctx context.Context, r *run, i int, f func(context.Context) (T
 func call[T any](ctx context.Context, r *run, f func(context.Context) (T, error)) (T, error) {
 	r.outcome = Failure // stands when f panics
 	if r.began == 0 {
-		r.began = r.now
+		r.began = cmp.Or(r.now, unread)
 	}
 	v, err := f(ctx)
-	r.now = Now()
+	r.now = 0
 	r.outcome = classify(r.caller, r.pipe, v, err)
 	return v, err
 }
@@ -56,21 +67,25 @@ type guards struct {
 }
 
 // release gives the tickets back, innermost first. When that panics, calling it again goes on with the next one.
-func (g *guards) release(r Result) {
+func (g *guards) release(r *run, outcome Outcome, err error) {
+	ended := r.time()
+	if r.began == unread {
+		r.began = ended
+	}
+	result := Result{Outcome: outcome, Err: err, Began: r.began, Ended: ended}
 	for g.entered > 0 {
 		g.entered--
-		g.steps[g.entered].guard.Done(g.tickets[g.entered], r)
+		g.steps[g.entered].guard.Done(g.tickets[g.entered], result)
 	}
 }
 
 // enter passes the guards. When one refuses, its error is returned, and those before it have not been released.
 func (g *guards) enter(ctx context.Context, r *run) error {
 	for g.entered < len(g.steps) && g.entered < len(g.tickets) && g.steps[g.entered].guard != nil {
-		ticket, err := g.steps[g.entered].guard.Acquire(ctx, r.now)
-		r.now += ticket.Waited
+		ticket, err := g.steps[g.entered].admit(ctx, r)
 		if err != nil {
 			if ctx.Err() != nil { // it may have waited for as long as that took
-				r.now = Now()
+				r.now = 0
 			}
 			r.outcome = Ignored
 			return err
@@ -81,19 +96,32 @@ func (g *guards) enter(ctx context.Context, r *run) error {
 	return nil
 }
 
+// admit asks a guard.
+func (s *step) admit(ctx context.Context, r *run) (Ticket, error) {
+	if s.admitter != nil {
+		if ticket, ok := s.admitter.Admit(); ok {
+			return ticket, nil
+		}
+	}
+	ticket, err := s.guard.Acquire(ctx, r.time())
+	r.now += ticket.Waited
+	return ticket, err
+}
+
 func guarded[T any](ctx context.Context, r *run, i int, f func(context.Context) (T, error)) (v T, err error) {
 	g := guards{steps: r.pipe.steps[i:]}
 	outer := r.began
 	r.began = 0
 	defer func() {
 		if g.entered > 0 { // a panic or runtime.Goexit is passing through
-			g.release(Result{Outcome: Failure, Err: errUnwound, Began: r.began, Ended: Now()})
+			r.now = 0
+			g.release(r, Failure, errUnwound)
 		}
 	}()
 	if err = g.enter(ctx, r); err == nil {
 		v, err = enter(ctx, r, i+g.entered, f)
 	}
-	g.release(Result{Outcome: r.outcome, Err: err, Began: r.began, Ended: r.now})
+	g.release(r, r.outcome, err)
 	if outer != 0 {
 		r.began = outer
 	}
@@ -101,15 +129,17 @@ func guarded[T any](ctx context.Context, r *run, i int, f func(context.Context) 
 }
 
 func driven[T any](ctx context.Context, r *run, i int, f func(context.Context) (T, error)) (T, error) {
-	s, entered := &r.pipe.steps[i], r.now
+	s := &r.pipe.steps[i]
 	if s.starter != nil {
-		s.starter.Start(entered)
 		v, err := enter(ctx, r, i+1, f)
+		now := r.time()
+		s.starter.Start(now)
 		if r.outcome == Success {
 			return v, err
 		}
-		return judged(ctx, r, i, entered, 0, v, err, f)
+		return judged(ctx, r, i, now, 0, v, err, f)
 	}
+	entered := r.time()
 	plan := s.driver.Before(ctx, Attempt{Number: 1, Entered: entered, Now: entered})
 	v, err := planned(ctx, r, i+1, plan, f)
 	return judged(ctx, r, i, entered, plan.Timeout, v, err, f)
@@ -121,9 +151,9 @@ func judged[T any](ctx context.Context, r *run, i int, started, timeout Instant,
 	a := Attempt{Number: 1, Entered: started, Now: started}
 	failed := false // an earlier run was a Failure
 	for {
-		a.Now, a.Outcome, a.Err = r.now, r.outcome, err
-		a.TimedOut = timeout > 0 && r.now-started >= timeout
-		a.Took, a.Second = cmp.Or(r.took, r.now-started), r.second
+		a.Now, a.Outcome, a.Err = r.time(), r.outcome, err
+		a.TimedOut = timeout > 0 && a.Now-started >= timeout
+		a.Took, a.Second = cmp.Or(r.took, a.Now-started), r.second
 		r.took, r.second = 0, false
 		verdict := d.After(ctx, a)
 		if !verdict.Again {
@@ -141,9 +171,9 @@ func judged[T any](ctx context.Context, r *run, i int, started, timeout Instant,
 			failed = true
 			a.Earlier = cmp.Or(err, a.Earlier)
 		}
-		r.now = Now()
-		started = r.now
-		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: r.now, Earlier: a.Earlier}
+		r.now = 0
+		started = r.time()
+		a = Attempt{Number: a.Number + 1, Entered: a.Entered, Now: started, Earlier: a.Earlier}
 		plan := d.Before(ctx, a)
 		timeout = plan.Timeout
 		v, err = planned(WithAttempt(ctx, a.Number), r, i+1, plan, f)
@@ -152,7 +182,7 @@ func judged[T any](ctx context.Context, r *run, i int, started, timeout Instant,
 
 // interrupted is the end of a call whose context ended between two runs. The first of them failed with cause.
 func (r *run) interrupted(ended, cause error) error {
-	r.now = Now()
+	r.now = 0
 	if errors.Is(r.caller.Err(), context.Canceled) {
 		r.outcome = Ignored
 	}
@@ -163,7 +193,7 @@ func (r *run) interrupted(ended, cause error) error {
 func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(context.Context) (T, error)) (T, error) {
 	if plan.Timeout > 0 {
 		var bound *bounded
-		ctx, bound = within(ctx, r.now+plan.Timeout)
+		ctx, bound = within(ctx, r.time()+plan.Timeout)
 		defer bound.end()
 	}
 	if plan.Delay > 0 || plan.Instead != nil {
@@ -182,19 +212,19 @@ func planned[T any](ctx context.Context, r *run, i int, plan Plan, f func(contex
 // it is part of the run.
 func detour(ctx context.Context, r *run, plan Plan) (over bool, err error) {
 	if r.began == 0 {
-		r.began = r.now
+		r.began = r.time()
 	}
 	r.outcome = Failure // stands when Instead panics
 	if plan.Delay > 0 {
 		err = sleep(ctx, plan.Delay)
-		r.now = Now()
+		r.now = 0
 	}
 	if err == nil {
 		if plan.Instead == nil {
 			return false, nil
 		}
 		err = plan.Instead(ctx)
-		r.now = Now()
+		r.now = 0
 	}
 	r.outcome = classify(r.caller, r.pipe, any(nil), err)
 	return true, err
@@ -221,7 +251,7 @@ func settled[T any](ctx context.Context, r *run, v T, err error, verdict Verdict
 func replaced[T any](ctx context.Context, r *run, verdict Verdict, cause error) (T, error) {
 	var none T
 	value, err := verdict.Replace(ctx, cause)
-	r.now = Now()
+	r.now = 0
 	if err != nil {
 		return none, err
 	}

@@ -77,6 +77,12 @@ func (b *Breaker) Describe() gabion.Description {
 	return gabion.Description{Kind: "breaker", Name: b.face.Load().config.Name, Position: gabion.PositionBreaker}
 }
 
+// Admit implements [gabion.Admitter]: while it is closed, most breakers do not mind when a call begins.
+func (b *Breaker) Admit() (gabion.Ticket, bool) {
+	f := b.face.Load()
+	return gabion.Ticket{Stamp: f.period}, f.timeless
+}
+
 // Acquire implements [gabion.Guard]. It never waits. A refusal is a *[gabion.Error] with the reason [ErrOpen], the
 // error that opened the breaker as its cause, and the time of the next probe.
 func (b *Breaker) Acquire(_ context.Context, now gabion.Instant) (gabion.Ticket, error) {

@@ -201,3 +201,60 @@ func TestRatesAreReachedExactly(t *testing.T) {
 		}
 	}
 }
+
+// A call is admitted without the time where that makes no difference, and only there.
+func TestAdmit(t *testing.T) {
+	ends := func(cfg Config, mode Mode, want bool) {
+		t.Helper()
+		b := newBreaker(t, cfg)
+		b.Force(mode)
+		ticket, ok := b.Admit()
+		if ok != want {
+			t.Fatalf("%+v, %v: %v, want %v", cfg, mode, ok, want)
+		}
+		if !ok {
+			return
+		}
+		now := gabion.Now()
+		if other := admit(t, b, now); other != ticket {
+			t.Errorf("%+v, %v: ticket %+v, want %+v", cfg, mode, ticket, other)
+		}
+		finish(b, ticket, now, gabion.Failure)
+		if s := b.Snapshot(now); s.Calls != 1 || s.Failures != 1 {
+			t.Errorf("%+v, %v: %+v, want a failure", cfg, mode, s)
+		}
+	}
+	ends(Config{}, Automatic, true)
+	ends(Config{LastCalls: 100}, Automatic, true)
+	ends(Config{}, ForcedClosed, true)
+	ends(Config{}, Watching, true)
+	ends(Config{}, ForcedOpen, false)
+	ends(Config{SlowCall: time.Second}, Automatic, false)
+	ends(Config{SlowCall: time.Second, Hanging: 10}, Automatic, false)
+	ends(Config{Throttle: 2}, Automatic, false)
+	for name, b := range map[string]*Breaker{
+		"open": opened(t, Config{}, time.Hour), "watching": opened(t, Config{}, time.Hour), "half-open": opened(t, Config{}, time.Hour),
+	} {
+		switch name {
+		case "watching":
+			b.Force(Watching)
+		case "half-open":
+			admit(t, b, 2*time.Hour)
+		}
+		if _, ok := b.Admit(); ok {
+			t.Errorf("%s: admitted", name)
+		}
+	}
+}
+
+// The result of a call that was admitted before the breaker opened is dropped, as ever.
+func TestAdmittedInAnEarlierState(t *testing.T) {
+	b := newBreaker(t, Config{Consecutive: 1, Probes: 1})
+	late, _ := b.Admit()
+	finish(b, admit(t, b, time.Hour), time.Hour, gabion.Failure)
+	finish(b, admit(t, b, 2*time.Hour), 2*time.Hour, gabion.Success)
+	finish(b, late, 2*time.Hour, gabion.Failure)
+	if s := b.Snapshot(2 * time.Hour); s.State != Closed || s.Calls != 0 {
+		t.Errorf("%+v, want closed and empty", s)
+	}
+}

@@ -76,6 +76,18 @@ func (b *Bulkhead) Describe() gabion.Description {
 	return gabion.Description{Kind: "bulkhead", Name: b.name, Position: gabion.PositionBulkhead}
 }
 
+// timeless is the Stamp of a call of which nobody knows when it began.
+const timeless = 1
+
+// Admit implements [gabion.Admitter]: where there is no queue, it does not matter how long calls run.
+func (b *Bulkhead) Admit() (gabion.Ticket, bool) {
+	if b.places.config.Load().Queue > 0 {
+		return gabion.Ticket{}, false
+	}
+	_, ok := b.places.enter()
+	return gabion.Ticket{Stamp: timeless}, ok
+}
+
 // Acquire implements [gabion.Guard]: it takes a place, and waits for one if the configuration says so. A refusal has the
 // Reason [ErrFull]; when ctx ended while the call waited, its error is the Cause.
 func (b *Bulkhead) Acquire(ctx context.Context, now gabion.Instant) (gabion.Ticket, error) {
@@ -142,8 +154,8 @@ func (b *Bulkhead) wait(ctx context.Context, w *waiter, p patience) reason {
 }
 
 // Done implements [gabion.Guard]: it gives the place to the next in the queue.
-func (b *Bulkhead) Done(_ gabion.Ticket, r gabion.Result) {
-	if r.Began > 0 && r.Outcome != gabion.Ignored && b.places.config.Load().Queue > 0 {
+func (b *Bulkhead) Done(t gabion.Ticket, r gabion.Result) {
+	if t.Stamp != timeless && r.Began > 0 && r.Outcome != gabion.Ignored && b.places.config.Load().Queue > 0 {
 		b.places.learn(r.Ended - r.Began)
 	}
 	if r.Ended == 0 {

@@ -346,3 +346,35 @@ func BenchmarkAcquire(b *testing.B) {
 		bulkhead.Done(ticket, gabion.Result{})
 	}
 }
+
+// A call is admitted without the time only where nobody may wait, and then teaches nothing about how long calls run.
+func TestAdmit(t *testing.T) {
+	b := mustNew(t, Config{Concurrency: 1})
+	ticket, ok := b.Admit()
+	if !ok {
+		t.Fatal("refused")
+	}
+	if _, ok := b.Admit(); ok {
+		t.Error("admitted one too many")
+	}
+	wantState(t, b, Snapshot{InFlight: 1})
+	if _, err := b.Acquire(t.Context(), gabion.Now()); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	if err := b.Update(Config{Concurrency: 1, Queue: 1}); err != nil {
+		t.Fatal(err)
+	}
+	now := gabion.Now()
+	b.Done(ticket, gabion.Result{Began: now, Ended: now})
+	wantState(t, b, Snapshot{Refused: 1})
+	if usual := b.Snapshot().Usual; usual != 0 {
+		t.Errorf("calls usually take %v, want that it is not known", usual)
+	}
+	if _, ok := b.Admit(); ok {
+		t.Error("admitted although it matters how long calls run")
+	}
+	b.Done(mustAcquire(t, b), gabion.Result{Began: now, Ended: now + time.Second})
+	if usual := b.Snapshot().Usual; usual != time.Second {
+		t.Errorf("calls usually take %v, want 1s", usual)
+	}
+}

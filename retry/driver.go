@@ -158,7 +158,7 @@ func (r *Retry) tell(a gabion.Attempt, d Decision) {
 	}
 	e := gabion.Event{
 		Kind: gabion.EventGaveUp, Policy: "retry", Name: config.Name, At: a.Now,
-		Outcome: a.Outcome, Err: a.Err, Attempt: a.Number, Took: a.Now - a.Entered, Detail: d.Why,
+		Outcome: a.Outcome, Err: a.Err, Attempt: a.Number, Detail: d.Why,
 	}
 	if d.Again {
 		e.Kind = gabion.EventRetry

@@ -72,8 +72,8 @@ func (r *Retry) Update(cfg Config) error {
 	return nil
 }
 
-// Start says that a call begins, which adds to the budget. It is for loops that call [Retry.Decide]
-// themselves; a [gabion.Pipe] does it through Before.
+// Start says that there is a call, which adds to the budget. It is for loops that call [Retry.Decide] themselves, and is the
+// [gabion.Starter] of a [gabion.Pipe].
 func (r *Retry) Start(now gabion.Instant) { r.budget.Start(now) }
 
 // Decide says what comes after the try with this number (1, 2, …) has failed. A decision for another try is
