@@ -24,7 +24,8 @@ func newIndexer(path string) (*indexer, error) {
 	return x, nil
 }
 
-func (x *indexer) add(e *entry.Entry) {
+// add returns where the words of the line are among those of the row group.
+func (x *indexer) add(e *entry.Entry) places {
 	g := &x.now
 	if g.rows == 0 {
 		g.low, g.minT, g.maxT = e.Service, e.Time, e.Time
@@ -33,7 +34,6 @@ func (x *indexer) add(e *entry.Entry) {
 	g.high = e.Service
 	g.minT, g.maxT = min(g.minT, e.Time), max(g.maxT, e.Time)
 	g.levels |= LevelSet(known(e.Level))
-	x.tally.add(e)
 	x.words.addWords(e.Message)
 	for i := range e.Attrs {
 		x.words.addWords(e.Attrs[i].Value)
@@ -41,6 +41,7 @@ func (x *indexer) add(e *entry.Entry) {
 	if e.Trace != "" {
 		x.traces = append(x.traces, hashAll(e.Trace))
 	}
+	return x.tally.add(e)
 }
 
 // endGroup writes the filters and the counts of the row group.

@@ -1,7 +1,12 @@
 package segment
 
 import (
+	"fmt"
+	"io"
+	"sync"
+
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
@@ -37,33 +42,20 @@ var columnNames = [columns]string{"ts", "level", "service", "handler", "instance
 
 var schema = parquet.NewSchema("line", parquet.SchemaOf(row{}))
 
-const (
-	// maxDictionary is how large a dictionary may become; then the column goes on without one.
-	maxDictionary = 1 << 20
-	// pageBytes is about the size of a page before compression.
-	pageBytes = 512 << 10
-	// sumsKey is the entry of the Parquet file's metadata with the CRC-32C of each row group, for [Rebuild].
-	sumsKey = "gabion.crc32c"
-)
+// columnOf are the places of the columns that lines are counted by.
+var columnOf = [...]int{ByService: colService, ByHandler: colHandler, ByInstance: colInstance, ByLevel: colLevel}
 
-func newWriter(s *sink) *parquet.GenericWriter[row] {
-	options := []parquet.WriterOption{
-		parquet.CreatedBy("gabion", "", ""),
-		parquet.Compression(codec{}),
-		parquet.WriteBufferSize(0), // the sink has its own, and knows where row groups end
-		parquet.DictionaryMaxBytes(maxDictionary),
-		parquet.PageBufferSize(pageBytes),
-		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.DeltaLengthByteArray),
-		parquet.DataPageStatistics(false), // those of the row group suffice
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("service"), parquet.Ascending("ts"))),
+// sumsKey is the entry of the Parquet file's metadata with the CRC-32C of each row group, for [Rebuild].
+const sumsKey = "gabion.crc32c"
+
+// template is the footer of a file without rows: parquet-go knows how a schema is written.
+var template = sync.OnceValues(func() (format.FileMetaData, error) {
+	w := parquet.NewGenericWriter[row](io.Discard, schema, parquet.CreatedBy("gabion", "", ""))
+	if err := w.Close(); err != nil {
+		return format.FileMetaData{}, fmt.Errorf("segment: %w", err)
 	}
-	for i, name := range columnNames {
-		if i != colTime && i != colService { // the others are not in order, so their bounds help nobody
-			options = append(options, parquet.SkipPageBounds(name))
-		}
-	}
-	return parquet.NewGenericWriter[row](s, append(options, schema)...)
-}
+	return *w.File().Metadata(), nil
+})
 
 // levelOf is the level of a word of the column.
 func levelOf(s string) entry.Level {

@@ -77,7 +77,7 @@ func sizeOf(t *testing.T, path string) int64 {
 	return stat.Size()
 }
 
-// A dictionary that becomes too large is given up in the middle of a row group.
+// When there are too many different values, the dictionary is given up in the middle of a row group.
 func TestManyHandlers(t *testing.T) {
 	all := wild(4, defaultRows/2)
 	for i, e := range all {

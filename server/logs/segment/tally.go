@@ -23,26 +23,30 @@ type tallied struct {
 	many   bool
 }
 
-func (t *tallies) add(e *entry.Entry) {
-	t[ByService].add(e.Service)
-	t[ByHandler].add(e.Handler)
-	t[ByInstance].add(e.Instance)
-	t[ByLevel].add(known(e.Level).String())
+// places are those of the values of a line in the lists; -1 when there are too many.
+type places [ByLevel + 1]int32
+
+func (t *tallies) add(e *entry.Entry) places {
+	return places{
+		ByService: t[ByService].add(e.Service), ByHandler: t[ByHandler].add(e.Handler),
+		ByInstance: t[ByInstance].add(e.Instance), ByLevel: t[ByLevel].add(known(e.Level).String()),
+	}
 }
 
-func (t *tallied) add(value string) {
+// add counts a value and returns its place; -1 from the first value on for which there is no room.
+func (t *tallied) add(value string) int32 {
+	if t.many {
+		return -1
+	}
 	if t.last < len(t.values) && t.values[t.last] == value {
 		t.counts[t.last]++
-		return
-	}
-	if t.many {
-		return
+		return int32(t.last)
 	}
 	at, ok := t.at[value]
 	if !ok {
 		if at = len(t.values); at == maxTallied {
 			t.many = true
-			return
+			return -1
 		}
 		if t.at == nil {
 			t.at = make(map[string]int)
@@ -52,6 +56,7 @@ func (t *tallied) add(value string) {
 	}
 	t.counts[at]++
 	t.last = at
+	return int32(at)
 }
 
 func (t *tallies) reset() {

@@ -1,15 +1,18 @@
 package segment
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
@@ -25,8 +28,6 @@ const (
 	mostRows    = 64 << 10
 	// groupBytes bounds the text of a row group, and so the memory of who writes and who reads it.
 	groupBytes = 8 << 20
-	// batchRows are handed to the columns at once.
-	batchRows = 512
 )
 
 // Write makes the segment dir/name of lines that are sorted as [Sort] does it, and returns what it is. When it returns without an error, both files
@@ -62,17 +63,16 @@ func write(dir, name string, sorted iter.Seq2[*entry.Entry, error], opt Options)
 
 // segmentWriter writes the two files of a segment.
 type segmentWriter struct {
-	path    string // without suffix
-	rows    int
-	sink    *sink
-	parquet *parquet.GenericWriter[row]
-	columns []*parquet.ColumnWriter
-	index   *indexer
-	sums    []byte // of the row groups, in hexadecimal
+	path  string // without suffix
+	rows  int
+	sink  *sink
+	index *indexer
+	lines gatherer // of the row group
+	pages pager
+	meta  format.FileMetaData
+	sums  []byte // of the row groups, in hexadecimal
 
-	batch   [columns][]parquet.Value
-	attrs   []byte // of the batch
-	bytes   int    // of text in the row group
+	bytes   int // of text in the row group
 	any     bool
 	service string // of the line before
 	time    int64
@@ -84,6 +84,10 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 			return nil, fmt.Errorf("segment: write %s: %w", path+suffix, errors.Join(err, fs.ErrExist))
 		}
 	}
+	meta, err := template()
+	if err != nil {
+		return nil, err
+	}
 	s, err := newSink(path + Suffix)
 	if err != nil {
 		return nil, err
@@ -93,14 +97,14 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 		s.drop()
 		return nil, err
 	}
-	w := &segmentWriter{path: path, rows: opt.Rows, sink: s, parquet: newWriter(s), index: x}
+	w := &segmentWriter{path: path, rows: opt.Rows, sink: s, index: x, meta: meta}
 	if w.rows <= 0 {
 		w.rows = defaultRows
 	}
 	w.rows = min(w.rows, mostRows)
-	w.columns = w.parquet.ColumnWriters()
-	for i := range w.batch {
-		w.batch[i] = make([]parquet.Value, 0, batchRows)
+	if _, err := w.sink.Write([]byte(parquetMagic)); err != nil {
+		w.drop()
+		return nil, err
 	}
 	return w, nil
 }
@@ -115,45 +119,11 @@ func (w *segmentWriter) add(e *entry.Entry) error {
 		return fmt.Errorf("%w: %q at %d after %q at %d", ErrOrder, e.Service, e.Time, w.service, w.time)
 	}
 	w.any, w.service, w.time = true, e.Service, e.Time
-	w.index.add(e)
-	start := len(w.attrs)
-	w.attrs = appendAttrs(w.attrs, e.Attrs)
-	w.batch[colTime] = append(w.batch[colTime], parquet.Int64Value(e.Time))
-	w.text(colLevel, known(e.Level).String())
-	w.text(colService, text(e.Service))
-	w.text(colHandler, text(e.Handler))
-	w.text(colInstance, text(e.Instance))
-	w.text(colTrace, text(e.Trace))
-	w.text(colSpan, text(e.Span))
-	w.text(colMessage, text(e.Message))
-	w.batch[colAttrs] = append(w.batch[colAttrs], parquet.ByteArrayValue(w.attrs[start:]))
+	w.lines.add(e, w.index.add(e))
 	w.bytes += e.Size()
-	if len(w.batch[colTime]) == batchRows {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
 	if w.index.now.rows >= int64(w.rows) || w.bytes >= groupBytes {
 		return w.endGroup()
 	}
-	return nil
-}
-
-// text adds a value without copying it: the columns copy it when the batch is handed over.
-func (w *segmentWriter) text(column int, s string) {
-	w.batch[column] = append(w.batch[column], parquet.ByteArrayValue(bytesOf(s)))
-}
-
-// flush hands the batch to the columns.
-func (w *segmentWriter) flush() error {
-	for i, c := range w.columns {
-		if _, err := c.WriteRowValues(w.batch[i]); err != nil {
-			return fmt.Errorf("segment: column %s: %w", columnNames[i], err)
-		}
-		clear(w.batch[i])
-		w.batch[i] = w.batch[i][:0]
-	}
-	w.attrs = w.attrs[:0]
 	return nil
 }
 
@@ -161,42 +131,89 @@ func (w *segmentWriter) endGroup() error {
 	if w.index.now.rows == 0 {
 		return nil
 	}
-	if err := w.flush(); err != nil {
+	if err := w.writeGroup(); err != nil {
 		return err
 	}
-	first := w.sink.off == 0
-	if err := w.parquet.Flush(); err != nil {
-		return fmt.Errorf("segment: %w", err)
-	}
-	sum := w.sink.mark()
-	if !first {
+	if len(w.sums) > 0 {
 		w.sums = append(w.sums, ' ')
 	}
-	w.sums = strconv.AppendUint(w.sums, uint64(sum), 16)
+	w.sums = strconv.AppendUint(w.sums, uint64(w.sink.mark()), 16)
+	w.lines.reset()
 	w.bytes = 0
 	return w.index.endGroup()
+}
+
+// writeGroup writes the columns of the row group.
+func (w *segmentWriter) writeGroup() error {
+	g := format.RowGroup{NumRows: w.index.now.rows, FileOffset: w.sink.off, Ordinal: int16(len(w.meta.RowGroups))}
+	for column := range columns {
+		by := slices.Index(columnOf[:], column)
+		var values []string
+		if by >= 0 {
+			values = w.index.tally[by].values
+		}
+		if err := w.pages.column(column, &w.lines, values); err != nil {
+			return err
+		}
+		m := w.pages.meta
+		if m.DataPageOffset > 0 {
+			m.DictionaryPageOffset = w.sink.off
+		}
+		m.DataPageOffset += w.sink.off
+		g.Columns = append(g.Columns, format.ColumnChunk{MetaData: m})
+		g.TotalByteSize += m.TotalUncompressedSize
+		g.TotalCompressedSize += m.TotalCompressedSize
+		var err error
+		if w.index.now.chunks[column], err = w.sink.section(w.pages.body); err != nil {
+			return err
+		}
+	}
+	w.describe(&g)
+	w.meta.RowGroups = append(w.meta.RowGroups, g)
+	w.meta.NumRows += g.NumRows
+	return nil
+}
+
+// describe tells other readers the order of the rows, and the first and the last service. A service that is no text is written as another one,
+// which may come elsewhere in the order: then nothing is told.
+func (w *segmentWriter) describe(g *format.RowGroup) {
+	services := &w.index.tally[ByService]
+	if services.many || slices.ContainsFunc(services.values, func(s string) bool { return !plainText(s) }) {
+		return
+	}
+	g.SortingColumns = []format.SortingColumn{{ColumnIdx: colService}, {ColumnIdx: colTime}}
+	s := &g.Columns[colService].MetaData.Statistics
+	s.MinValue, s.MaxValue = []byte(w.index.now.low), []byte(w.index.now.high)
 }
 
 func (w *segmentWriter) finish() (Info, error) {
 	if err := w.endGroup(); err != nil {
 		return Info{}, err
 	}
-	w.parquet.SetKeyValueMetadata(sumsKey, string(w.sums))
-	if err := w.parquet.Close(); err != nil {
-		return Info{}, fmt.Errorf("segment: %w", err)
-	}
-	if err := w.sink.buf.Flush(); err != nil {
-		return Info{}, err
-	}
-	footer, err := w.index.head.locate(w.sink.file, w.sink.off, w.parquet.File().Metadata())
+	footer, err := w.footer()
 	if err != nil {
 		return Info{}, err
 	}
+	h := &w.index.head
+	if h.tail, err = w.sink.section(footer); err != nil {
+		return Info{}, err
+	}
+	h.size = w.sink.off
 	if err := w.sink.finish(w.path + Suffix); err != nil {
 		return Info{}, err
 	}
 	if err := w.index.finish(w.path+SidecarSuffix, footer); err != nil {
 		return Info{}, err
 	}
-	return w.index.head.info(w.path+Suffix, w.index.sink.off), nil
+	return h.info(w.path+Suffix, w.index.sink.off), nil
+}
+
+// footer is the end of the Parquet file.
+func (w *segmentWriter) footer() ([]byte, error) {
+	w.meta.KeyValueMetadata = []format.KeyValue{{Key: sumsKey, Value: string(w.sums)}}
+	b, err := thrift.Marshal(new(thrift.CompactProtocol), &w.meta)
+	if err != nil {
+		return nil, fmt.Errorf("segment: footer: %w", err)
+	}
+	return append(binary.LittleEndian.AppendUint32(b, uint32(len(b))), parquetMagic...), nil
 }
