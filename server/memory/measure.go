@@ -157,7 +157,7 @@ func (m *metrics) takeOwn(ctx context.Context, text []byte) error {
 	for metric, a := range about {
 		m.store.Describe(metric, a)
 	}
-	_, err = m.store.Append(ctx, JobStore, samples)
+	_, err = m.store.Append(ctx, JobStore, append(m.storeBirths.zeros(samples, about), samples...))
 	return err
 }
 

@@ -37,6 +37,8 @@ type metrics struct {
 	settings Settings
 	own      labels.Labels // of the gateway's metrics
 
+	gatewayBirths, storeBirths births // of the gateway's metrics, and of those of the store itself
+
 	store   *tier.Store
 	scraper *scrape.Scraper
 	cancel  context.CancelFunc
@@ -132,7 +134,7 @@ func (m *metrics) take(ctx context.Context, item []byte) error {
 		m.store.Describe(metric, a)
 	}
 	// What the guards drop is counted by the store: it would be dropped again.
-	_, err = m.store.Append(ctx, Job, samples)
+	_, err = m.store.Append(ctx, Job, append(m.gatewayBirths.zeros(samples, about), samples...))
 	return err
 }
 

@@ -124,6 +124,38 @@ func TestTheGatewaysMetricsAreTaken(t *testing.T) {
 	}
 }
 
+// A counter that comes with its first count was zero before, so that the count is seen.
+func TestTheFirstCountIsSeen(t *testing.T) {
+	b := setup(t, memory.Settings{})
+	now := time.Now().UnixMilli()
+	const about = "# TYPE requests_total counter\n# TYPE size histogram\n# TYPE waiting gauge\n"
+	gather := func(ago int64, format string) {
+		t.Helper()
+		text := about + strings.ReplaceAll(format, "@", fmt.Sprint(now-ago))
+		if _, err := b.taker(memory.KindMetrics).Take(t.Context(), memory.KindMetrics, [][]byte{[]byte(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gather(30_000, "requests_total{code=\"200\"} 7 @\n")
+	gather(20_000, "requests_total{code=\"200\"} 8 @\n")
+	gather(10_000, "requests_total{code=\"200\"} 9 @\nrequests_total{code=\"500\"} 2 @\n")
+	gather(10_000, "size_bucket{le=\"1\"} 3 @\nsize_bucket{le=\"+Inf\"} 4 @\nsize_sum 5 @\nsize_count 4 @\nwaiting 6 @\n") // another part
+	gather(0, "requests_total{code=\"200\"} 9 @\nrequests_total{code=\"500\"} 3 @\nsize_bucket{le=\"1\"} 3 @\n")
+	for expr, want := range map[string]string{
+		`requests_total{code="200"}[1m]`: `"values":[[%[1]s,"7"],[%[2]s,"8"],[%[3]s,"9"],[%[4]s,"9"]]`, // the first ones may be old counts
+		`requests_total{code="500"}[1m]`: `"values":[[%[2]s,"0"],[%[3]s,"2"],[%[4]s,"3"]]`,
+		`size_bucket{le="1"}[1m]`:        `"values":[[%[2]s,"0"],[%[3]s,"3"],[%[4]s,"3"]]`,
+		`size_sum[1m]`:                   `"values":[[%[2]s,"0"],[%[3]s,"5"]]`,
+		`size_count[1m]`:                 `"values":[[%[2]s,"0"],[%[3]s,"4"]]`,
+		`waiting[1m]`:                    `"values":[[%[3]s,"6"]]`,
+	} {
+		want = fmt.Sprintf("%.0[1]s%.0[2]s%.0[3]s%.0[4]s"+want, seconds(now-30_000), seconds(now-20_000), seconds(now-10_000), seconds(now))
+		if got := b.ask(expr); !strings.Contains(got, want) {
+			t.Errorf("%s: %s\nis not\n%s", expr, got, want)
+		}
+	}
+}
+
 // seconds is a time as Prometheus writes it.
 func seconds(milliseconds int64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%d.%03d", milliseconds/1000, milliseconds%1000), ".000")
