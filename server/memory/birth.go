@@ -4,7 +4,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
+
 
 	"github.com/gabion-io/gabion/server/metrics/tier"
 )
@@ -31,7 +32,7 @@ func (b *births) zeros(samples []tier.Sample, about map[string]tier.Metadata) (m
 		b.known, b.here = b.here, map[uint64]bool{}
 	}
 	for _, s := range samples {
-		if s.Histogram != nil || s.FloatHistogram != nil || !counts(s.Labels.Get(labels.MetricName), about) {
+		if s.Histogram != nil || s.FloatHistogram != nil || !counts(s.Labels.Get(model.MetricNameLabel), about) {
 			continue
 		}
 		series := s.Labels.Hash()
