@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/common/model"
 
-
 	"github.com/gabion-io/gabion/server/metrics/tier"
 )
 
