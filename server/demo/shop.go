@@ -71,7 +71,10 @@ func freeAddress(ctx context.Context) (string, error) {
 func (s *shop) start(ctx context.Context, p *part) error {
 	args := append([]string{"shop", "--role", p.role, "--listen", p.address}, p.needs...)
 	p.cmd = exec.CommandContext(ctx, s.binary, args...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	p.cmd.SysProcAttr = attributes()
+	if _, err := p.cmd.StdinPipe(); err != nil { // nothing is written: it ends when this process does, and then the part does
+		return err
+	}
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

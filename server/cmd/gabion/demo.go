@@ -86,13 +86,20 @@ func sentence(e event.Event) string {
 // Stop implements [demo.Gateway].
 func (g *inProcess) Stop() { g.app.Stop() }
 
-// newShop is one service of the demo's shop. It is hidden: the demo starts it.
+// newShop is one service of the demo's shop. It is hidden: the demo starts it, and holds its standard input open. When that
+// ends, the demo is gone, and the service ends too.
 func newShop(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "shop", Hidden: true, DisableFlagParsing: true, Short: "Run one service of the demo's shop",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			ctx, orphaned := context.WithCancel(ctx)
+			go func() { // it ends with the process: a read cannot be interrupted
+				defer orphaned()
+				// However it ends, it ended.
+				_, _ = io.Copy(io.Discard, p.in)
+			}()
 			return shop.Command(ctx, args, p.err)
 		},
 	}
