@@ -277,7 +277,7 @@ func FuzzDuration(f *testing.F) {
 func TestWhatCannotBeRead(t *testing.T) {
 	s := &shelf{gap: &logql.Gap{File: "short/1.parquet", To: time.Unix(0, 0)}}
 	h := traces.New(traces.Config{Source: s})
-	const gap = "lines before 1970-01-01T00:00:00Z are left out: short/1.parquet is damaged"
+	const gap = "lines before 1970-01-01T00:00:00.000Z are left out: short/1.parquet is damaged"
 	if w, _ := get(t, h, "/"+id); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), gap) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -169,23 +169,37 @@ func (g *Gateway) Value(t testing.TB, expr string) (sum float64) {
 // Lines gives the texts of the lines that a LogQL query finds from one time to another, the oldest first, however many
 // there are, if not very many of them have the same time.
 func (g *Gateway) Lines(query string, from, to time.Time) (texts []string, err error) {
+	found, err := g.Search(query, from, to)
+	return found.Texts, err
+}
+
+// Found is what a query of lines found.
+type Found struct {
+	Texts []string
+	// Warnings say what is left out.
+	Warnings []string
+}
+
+// Search is [Gateway.Lines], with warnings.
+func (g *Gateway) Search(query string, from, to time.Time) (found Found, err error) {
 	const page = 5000
 	for {
 		parameters := url.Values{
 			"query": {query}, "start": {strconv.FormatInt(from.UnixNano(), 10)}, "end": {strconv.FormatInt(to.UnixNano(), 10)},
 			"limit": {strconv.Itoa(page)}, "direction": {"forward"},
 		}
-		lines, err := g.page(parameters)
+		lines, warnings, err := g.page(parameters)
 		if err != nil {
-			return nil, err
+			return Found{}, err
 		}
+		found.Warnings = append(found.Warnings, warnings...)
 		slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
 		for _, l := range lines {
-			texts = append(texts, l.text)
+			found.Texts = append(found.Texts, l.text)
 			from = l.at
 		}
 		if len(lines) < page {
-			return texts, nil
+			return found, nil
 		}
 		from = from.Add(1)
 	}
@@ -196,31 +210,31 @@ type line struct {
 	text string
 }
 
-func (g *Gateway) page(parameters url.Values) ([]line, error) {
+func (g *Gateway) page(parameters url.Values) (lines []line, warnings []string, err error) {
 	status, body, err := g.ask("/loki/api/v1/query_range?" + parameters.Encode())
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("%s: %d %s", parameters.Get("query"), status, body)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var answer struct {
-		Data struct {
+		Warnings []string
+		Data     struct {
 			Result []struct{ Values [][2]string }
 		}
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var lines []line
 	for _, stream := range answer.Data.Result {
 		for _, value := range stream.Values {
 			n, err := strconv.ParseInt(value[0], 10, 64)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			lines = append(lines, line{time.Unix(0, n), value[1]})
 		}
 	}
-	return lines, nil
+	return lines, answer.Warnings, nil
 }

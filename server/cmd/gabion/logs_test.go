@@ -170,7 +170,7 @@ func TestLogsCommandTellsWhatIsMissing(t *testing.T) {
 		s.entries = append(s.entries, &entry.Entry{Time: at.UnixNano() + int64(i), Service: "many", Message: "line"})
 	}
 	s.gap = &logql.Gap{File: "short/1.parquet", From: time.Unix(0, 0), To: time.Unix(60, 0), Lines: 7}
-	const told = "gabion: up to 7 lines from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z are left out: short/1.parquet is damaged\n"
+	const told = "gabion: up to 7 lines from 1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z are left out: short/1.parquet is damaged\n"
 	for _, args := range [][]string{{"-s", "many", "--limit", "10000"}, {"--json"}, {"count_over_time({}[1h])"}} {
 		code, out, errOut := runCommand(t, nil, append([]string{"logs", "--admin", address}, args...)...)
 		if code != exitOK || strings.Count(errOut, told) != 1 || strings.Contains(out, "damaged") {

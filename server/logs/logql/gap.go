@@ -83,15 +83,18 @@ func (g *Gaps) Warnings() []string {
 	return texts
 }
 
+// stamp is RFC 3339 with milliseconds.
+const stamp = "2006-01-02T15:04:05.000Z07:00"
+
 // String is a sentence.
 func (g Gap) String() string {
 	lines := "lines"
 	if g.Lines > 1 {
 		lines = fmt.Sprintf("up to %d lines", g.Lines)
 	}
-	to := g.To.UTC().Format(time.RFC3339)
+	to := g.To.UTC().Format(stamp)
 	if g.From.IsZero() {
 		return fmt.Sprintf("%s before %s are left out: %s is damaged", lines, to, g.File)
 	}
-	return fmt.Sprintf("%s from %s to %s are left out: %s is damaged", lines, g.From.UTC().Format(time.RFC3339), to, g.File)
+	return fmt.Sprintf("%s from %s to %s are left out: %s is damaged", lines, g.From.UTC().Format(stamp), to, g.File)
 }

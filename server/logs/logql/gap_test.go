@@ -21,9 +21,9 @@ func TestGaps(t *testing.T) {
 	}
 	LeaveOut(t.Context(), Gap{File: "nobody asks", To: noon})
 	want := []string{
-		"lines before 2026-11-21T12:00:00Z are left out: a is damaged",
-		"up to 7 lines from 2026-11-21T12:00:00Z to 2026-11-21T12:03:00Z are left out: b is damaged",
-		"lines from 2026-11-21T12:00:00Z to 2026-11-21T13:00:00Z are left out: c is damaged",
+		"lines before 2026-11-21T12:00:00.000Z are left out: a is damaged",
+		"up to 7 lines from 2026-11-21T12:00:00.000Z to 2026-11-21T12:03:00.000Z are left out: b is damaged",
+		"lines from 2026-11-21T12:00:00.000Z to 2026-11-21T13:00:00.000Z are left out: c is damaged",
 	}
 	if got := gaps.Warnings(); !slices.Equal(got, want) {
 		t.Errorf("%q", got)

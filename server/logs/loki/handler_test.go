@@ -142,7 +142,7 @@ func answerOf(h http.Handler, ask string) string {
 func TestWarnings(t *testing.T) {
 	whole, damaged := shop(), shop()
 	damaged.gap = &logql.Gap{File: "short/1.parquet", From: noon.Add(-time.Hour), To: noon, Lines: 7}
-	const warning = `{"status":"success","warnings":["up to 7 lines from 2026-11-21T11:00:00Z to 2026-11-21T12:00:00Z are left out: short/1.parquet is damaged"],"data":{`
+	const warning = `{"status":"success","warnings":["up to 7 lines from 2026-11-21T11:00:00.000Z to 2026-11-21T12:00:00.000Z are left out: short/1.parquet is damaged"],"data":{`
 	for _, ask := range []string{
 		"GET /loki/api/v1/query_range\nquery={}\n",
 		"POST /loki/api/v1/query_range\nquery=sum(count_over_time({}[1h]))\n",

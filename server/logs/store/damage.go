@@ -27,6 +27,9 @@ type Damage struct {
 	// those of what came before and after. Both are zero when no line is lost, From when nothing came before.
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
+	// Torn says that it is the end of a write that was interrupted, as a crash does it: nobody was told that these lines are
+	// kept. But a disk that has lost what came last looks the same.
+	Torn bool `json:"torn,omitempty"`
 	// Cause is why it cannot be read.
 	Cause string `json:"cause"`
 }
@@ -47,6 +50,8 @@ func (d *Damage) Join(other Damage) {
 func (d Damage) String() string {
 	lost := "lines lost: none"
 	switch {
+	case d.Torn:
+		lost = "lines lost: none that anybody was told are kept, unless the disk has lost them"
 	case d.Lines > 0:
 		lost = fmt.Sprintf("lines lost: %d", d.Lines)
 	case d.Batches > 0:

@@ -181,15 +181,13 @@ func (h *holes) until(oldest, last int64) {
 	h.found = nil
 }
 
-// torn reports the end of a write that a crash interrupted. That loses nothing that anybody was told is kept; but a file
-// that was cut by something else looks the same.
+// torn reports the end of a write that a crash interrupted.
 func (s *Store) torn(t journal.Torn) {
 	if t.File == "" {
 		return
 	}
 	s.options.Log.Info("a write that a crash interrupted was cut", "file", t.File, "from", t.From, "to", t.To)
 	s.options.Damaged(Damage{
-		File: below(t.File), Part: fmt.Sprintf("bytes %d to %d", t.From, t.To),
-		Cause: "a write was interrupted and is cut, as after a crash; nobody was told that its lines are kept",
+		File: below(t.File), Part: fmt.Sprintf("bytes %d to %d", t.From, t.To), Torn: true, Cause: "a write was interrupted, and is cut",
 	})
 }
