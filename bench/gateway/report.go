@@ -21,7 +21,8 @@ func report(o options, all []contender, results map[string]*result) error {
 func table(o options, all []contender, results map[string]*result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s `wrk -t1 -c64` for %d s a round, %d rounds, contenders in turn; GET, 200-byte answer, keep-alive, "+
-		"nginx with one worker behind. CPU is user + system time of the proxy's processes per request, median [min–max].\n\n",
+		"nginx with one worker behind. CPU is user + system time of the proxy's processes per request, median [min–max]. Nobody keeps "+
+		"metrics and logs: Gabion has `data: off`, so its second process does not run.\n\n",
 		section.Measured(), o.seconds, o.rounds)
 	b.WriteString("| | switched on | CPU µs/request | × Gabion | requests/s | p99 ms | errors | idle MiB | start ms |\n|---|---|---|---|---|---|---|---|---|\n")
 	var ours float64
