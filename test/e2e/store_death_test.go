@@ -67,13 +67,27 @@ func TestStoreIsPaused(t *testing.T) {
 
 const killedWhenHung = "a store that hangs is killed and started anew"
 
+// hang is a store that is stopped: for so long, after as long a quiet time as is needed to compare.
+type hang struct {
+	quiet, lasts time.Duration
+	forGood      bool
+}
+
 // A store that is stopped for good is found out, and replaced.
-func storeHangs(t *testing.T, _ struct{}, f *harness.Findings) {
+func storeHangs(t *testing.T, c hang, f *harness.Findings) {
 	g := storing(t)
 	since := time.Now()
 	p := produce(t, g, "hang")
 	before := g.Store(t)
-	trouble{rounds: 1, quiet: 2 * time.Second, noisy: 2 * time.Second, begin: func() { g.SignalStore(t, syscall.SIGSTOP) }}.through(t, g, f)
+	trouble{
+		rounds: 1, quiet: c.quiet, noisy: c.lasts,
+		begin: func() { g.SignalStore(t, syscall.SIGSTOP) },
+		end: func() {
+			if !c.forGood {
+				g.SignalStore(t, syscall.SIGCONT)
+			}
+		},
+	}.through(t, g, f)
 	recovered(t, g, f, time.Minute)
 	after := g.Store(t)
 	f.Claim(killedWhenHung, after.PID != before.PID && after.Restarts == before.Restarts+1, "%+v, before %+v", after, before)
@@ -82,6 +96,7 @@ func storeHangs(t *testing.T, _ struct{}, f *harness.Findings) {
 }
 
 func TestStoreHangs(t *testing.T) {
-	t.Parallel()
-	harness.Prove(t, storeHangs, struct{}{})
+	// It is found out after three checks that take 5 s each, a second apart.
+	harness.ProveAlone(t, storeHangs, hang{quiet: 5 * time.Second, lasts: 20 * time.Second, forGood: true},
+		harness.Twin[hang]{Name: "a hang that lasts", Config: hang{quiet: time.Second, lasts: 4 * time.Second}, Breaks: []string{killedWhenHung}})
 }
