@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/logs/where"
+	"github.com/gabion-io/gabion/server/store"
 )
 
 const (
@@ -31,9 +32,7 @@ const (
 // memory checks what is kept, and where it comes from. taken are the addresses of the gateway.
 func (c *checker) memory(taken []address) {
 	f := c.file
-	if f.Data == "" {
-		c.fail("data", "data is empty; it takes the path of a directory, or off")
-	}
+	c.data(f.Data)
 	c.keep("metrics.raw", f.Metrics.Raw.Keep, f.Metrics.Raw.MaxSize, minRaw)
 	c.keep("metrics.long", f.Metrics.Long.Keep, f.Metrics.Long.MaxSize, minKeep)
 	c.keep("logs.short", f.Logs.Short.Keep, f.Logs.Short.MaxSize, minKeep)
@@ -48,6 +47,17 @@ func (c *checker) memory(taken []address) {
 	c.forward()
 	if f.Data == DataOff {
 		c.nothingKept()
+	}
+}
+
+// data checks where everything is kept. A path that is relative begins where Gabion is started.
+func (c *checker) data(dir string) {
+	if dir == "" {
+		c.fail("data", "data is empty; it takes the path of a directory, or off")
+		return
+	}
+	if path, err := filepath.Abs(dir); err == nil && dir != DataOff && len(path) > store.MaxDir() {
+		c.fail("data", "data is a path of %d bytes, must have at most %d: there is a socket in it, and the system bounds the paths of those", len(path), store.MaxDir())
 	}
 }
 

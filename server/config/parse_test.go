@@ -12,6 +12,7 @@ import (
 
 	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/ratelimit"
+	"github.com/gabion-io/gabion/server/store"
 )
 
 // parse reads a configuration that must be right.
@@ -292,4 +293,15 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDataWithALongPath: there is a socket in it.
+func TestDataWithALongPath(t *testing.T) {
+	most := "/" + strings.Repeat("d", store.MaxDir()-1)
+	parse(t, "data: "+most+"\n"+minimal)
+	_, err := Parse("gabion.yaml", []byte("data: "+most+"d\n"+minimal), nil, nil)
+	want := fmt.Sprintf("data is a path of %d bytes, must have at most %d", store.MaxDir()+1, store.MaxDir())
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
 }

@@ -219,7 +219,7 @@ func TestSocketPath(t *testing.T) {
 	if path, err := store.SocketPath("/data"); err != nil || path != "/data/store.sock" {
 		t.Errorf("%s %v", path, err)
 	}
-	if _, err := store.SocketPath("/" + strings.Repeat("d", 120)); err == nil || !strings.Contains(err.Error(), "choose a data directory with a shorter path") {
+	if _, err := store.SocketPath("/" + strings.Repeat("d", 120)); err == nil || !strings.Contains(err.Error(), "choose a shorter path") {
 		t.Error(err)
 	}
 }

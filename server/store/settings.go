@@ -43,18 +43,26 @@ var (
 	errOrphaned   = errors.New("the parent is gone")
 )
 
-// SocketPath is where the child of a data directory listens. The error says that the path is longer than the system
-// allows for a socket.
-func SocketPath(dir string) (string, error) {
-	path, limit := filepath.Join(dir, "store.sock"), 103
+// socketName is the name of the socket in the data directory.
+const socketName = "store.sock"
+
+// MaxDir is how many bytes the path of a data directory may have: that of the socket in it must fit into what the system
+// allows.
+func MaxDir() int {
+	limit := 103
 	if runtime.GOOS == "linux" {
 		limit = 107
 	}
-	if len(path) > limit {
-		return "", fmt.Errorf("the path of the store's socket, %s, has %d bytes and the system allows %d: choose a data directory with a shorter path",
-			path, len(path), limit)
+	return limit - len("/"+socketName)
+}
+
+// SocketPath is where the child of a data directory listens. The error says that the path is too long, see [MaxDir].
+func SocketPath(dir string) (string, error) {
+	if dir = filepath.Clean(dir); len(dir) > MaxDir() {
+		return "", fmt.Errorf("the path of the data directory, %s, has %d bytes, and %d are allowed for the sake of the socket in it: choose a shorter path",
+			dir, len(dir), MaxDir())
 	}
-	return path, nil
+	return filepath.Join(dir, socketName), nil
 }
 
 // receive reads the settings from in. The context that it returns ends when in does: then the parent is gone.
