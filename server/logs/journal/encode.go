@@ -8,6 +8,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/logs/internal/recent"
 )
 
 // MaxBatch is how many bytes the entries of one batch may take in memory, by [entry.Entry.Size]. It bounds a record, and
@@ -34,13 +35,11 @@ var attrSize = (&entry.Entry{Attrs: make([]entry.Attr, 1)}).Size() - (&entry.Ent
 type encoder struct {
 	raw, packed []byte
 	names       map[string]uint64
-	last        []nameAt // the names of the line before, for those who repeat
+	recent      recent.Table[uint64] // of names
+	last        [4]nameAt            // of the line before, for those that repeat: services, and the names of the first attributes
 }
 
-type nameAt struct {
-	name string
-	at   uint64
-}
+type nameAt = recent.Slot[uint64]
 
 var encoders = sync.Pool{New: func() any { return &encoder{names: map[string]uint64{}} }}
 
@@ -65,9 +64,10 @@ func encodeRecord(entries []entry.Entry) ([]byte, recordHead) {
 	record := make([]byte, recordHeadSize+len(body)) // of its exact size, because it has to wait
 	copy(record[recordHeadSize:], body)
 	head := recordHead{length: len(body), count: len(entries), codec: codec, sum: crc32.Checksum(body, castagnoli)}
-	if max(len(e.names), len(e.last)) <= keepNames && cap(e.raw) <= keepBytes {
+	if len(e.names) <= keepNames && cap(e.raw) <= keepBytes {
 		clear(e.names)
-		clear(e.last)
+		e.recent.Clear()
+		clear(e.last[:])
 		encoders.Put(e)
 	}
 	return record, head
@@ -85,28 +85,40 @@ func (e *encoder) payload(entries []entry.Entry) {
 		b = binary.AppendVarint(b, l.Time-before) // may overflow, and does so again the other way when it is read
 		before = l.Time
 		b = append(b, byte(l.Level))
-		b = e.name(b, 0, l.Service)
-		b = e.name(b, 1, l.Instance)
-		b = e.name(b, 2, l.Handler)
+		b = e.again(b, 0, l.Service)
+		b = e.name(b, l.Instance)
+		b = e.name(b, l.Handler)
 		b = appendID(b, l.Trace)
 		b = appendID(b, l.Span)
 		b = appendText(b, l.Message)
 		b = binary.AppendUvarint(b, uint64(len(l.Attrs)))
 		for i := range l.Attrs {
-			b = e.name(b, 3+i, l.Attrs[i].Name)
+			b = e.again(b, 1+i, l.Attrs[i].Name)
 			b = appendText(b, l.Attrs[i].Value)
 		}
 	}
 	e.raw = b
 }
 
-// name appends a name. Its column is looked at first: most names are those of the line before.
-func (e *encoder) name(b []byte, column int, name string) []byte {
-	for column >= len(e.last) {
-		e.last = append(e.last, nameAt{})
+// again appends a name that is likely that of the same place in the line before.
+func (e *encoder) again(b []byte, place int, name string) []byte {
+	if place >= len(e.last) {
+		return e.name(b, name)
 	}
-	if l := &e.last[column]; l.at != 0 && l.name == name {
-		return binary.AppendUvarint(b, l.at)
+	last := &e.last[place]
+	if last.Value == 0 || last.Name != name {
+		b = e.name(b, name)
+		*last = *e.recent.At(name)
+		return b
+	}
+	return binary.AppendUvarint(b, last.Value)
+}
+
+// name appends a name.
+func (e *encoder) name(b []byte, name string) []byte {
+	seen := e.recent.At(name)
+	if seen.Value != 0 && seen.Name == name {
+		return binary.AppendUvarint(b, seen.Value)
 	}
 	at, ok := e.names[name]
 	if !ok {
@@ -116,7 +128,7 @@ func (e *encoder) name(b []byte, column int, name string) []byte {
 	} else {
 		b = binary.AppendUvarint(b, at)
 	}
-	e.last[column] = nameAt{name, at}
+	*seen = nameAt{Name: name, Value: at}
 	return b
 }
 

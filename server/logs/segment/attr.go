@@ -14,12 +14,18 @@ func appendAttrs(b []byte, attrs []entry.Attr) []byte {
 	if len(attrs) == 0 {
 		return b
 	}
+	start := len(b)
 	for i := range attrs {
-		b = append(b, ",{"[btoi(i == 0)])
-		b = appendQuoted(b, attrs[i].Name)
-		b = append(b, ':')
-		b = appendQuoted(b, attrs[i].Value)
+		name, value := attrs[i].Name, attrs[i].Value
+		b = append(b, ',')
+		if simple(name) && simple(value) {
+			b = append(append(append(append(append(b, '"'), name...), `":"`...), value...), '"')
+			continue
+		}
+		b = append(appendQuoted(b, name), ':')
+		b = appendQuoted(b, value)
 	}
+	b[start] = '{'
 	return append(b, '}')
 }
 
@@ -53,6 +59,23 @@ func appendQuoted(b []byte, s string) []byte {
 	b = append(b, s[start:]...)
 	return append(b, '"')
 }
+
+// simple reports whether a text is written in JSON as it is, as nearly all are.
+func simple(s string) bool {
+	for i := range len(s) {
+		if !simpleByte[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+var simpleByte = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // readAttrs appends what is in a JSON object to attrs and reports whether it was one. It understands what appendAttrs writes: texts only.
 func readAttrs(attrs []entry.Attr, s string) ([]entry.Attr, bool) {

@@ -6,22 +6,33 @@ import (
 
 // indexer makes the sidecar while the lines go by.
 type indexer struct {
-	sink   *sink
-	head   head
-	now    group // of the present row group
+	*marks
+	sink *sink
+	head head
+	now  group // of the present row group
+}
+
+// marks are what is collected of a row group: its words, its traces, and the values that are counted.
+type marks struct {
 	words  set
 	traces []uint64
 	tally  tallies
 }
 
-func newIndexer(path string) (*indexer, error) {
+func (m *marks) reset() {
+	m.words.reset()
+	m.tally.reset()
+	m.traces = m.traces[:0]
+}
+
+// newIndexer begins a sidecar. m may have been used before.
+func newIndexer(path string, m *marks) (*indexer, error) {
 	s, err := newSink(path)
 	if err != nil {
 		return nil, err
 	}
-	x := &indexer{sink: s}
-	x.words.reset()
-	return x, nil
+	m.reset()
+	return &indexer{marks: m, sink: s}, nil
 }
 
 // add returns where the words of the line are among those of the row group.
@@ -64,9 +75,7 @@ func (x *indexer) endGroup() (err error) {
 	x.head.lines += g.rows
 	x.head.groups = append(x.head.groups, *g)
 	*g = group{}
-	x.words.reset()
-	x.tally.reset()
-	x.traces = x.traces[:0]
+	x.reset()
 	return nil
 }
 

@@ -31,7 +31,7 @@ func Rebuild(path string) (info Info, err error) {
 		return Info{}, fmt.Errorf("segment: rebuild: %w", err)
 	}
 	defer data.Close()
-	x, err := newIndexer(sidecarPath(path))
+	x, err := newIndexer(sidecarPath(path), new(marks))
 	if err != nil {
 		return Info{}, fmt.Errorf("segment: rebuild: %w", err)
 	}

@@ -11,8 +11,12 @@ import (
 // pointer a line, and is fast when the lines of a service are nearly in order already.
 func Sort(lines []*entry.Entry) {
 	of := make(map[string][]*entry.Entry)
-	for _, e := range lines {
-		of[e.Service] = append(of[e.Service], e)
+	for i := 0; i < len(lines); { // mostly several lines of a service come together
+		from, service := i, lines[i].Service
+		for i < len(lines) && lines[i].Service == service {
+			i++
+		}
+		of[service] = append(of[service], lines[from:i]...)
 	}
 	services := make([]string, 0, len(of))
 	for s := range of {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/logs/internal/recent"
 )
 
 // maxTallied is how many different values of a column are counted in a row group. A column that has more is not counted.
@@ -16,10 +17,11 @@ type tallies [ByLevel + 1]tallied
 
 // tallied are the counts of one column.
 type tallied struct {
-	at     map[string]int // value → place in the lists
+	at     map[string]int32    // value → place in the lists
+	recent recent.Table[int32] // value → place and one more
+	last   recent.Slot[int32]  // of the line before: services and levels repeat
 	values []string
 	counts []int64
-	last   int // the place that was counted last: many lines repeat the one before
 	many   bool
 }
 
@@ -38,32 +40,38 @@ func (t *tallied) add(value string) int32 {
 	if t.many {
 		return -1
 	}
-	if t.last < len(t.values) && t.values[t.last] == value {
-		t.counts[t.last]++
-		return int32(t.last)
+	if t.last.Value > 0 && t.last.Name == value {
+		t.counts[t.last.Value-1]++
+		return t.last.Value - 1
 	}
-	at, ok := t.at[value]
-	if !ok {
-		if at = len(t.values); at == maxTallied {
-			t.many = true
-			return -1
+	seen := t.recent.At(value)
+	if seen.Value == 0 || seen.Name != value {
+		at, ok := t.at[value]
+		if !ok {
+			if at = int32(len(t.values)); at == maxTallied {
+				t.many = true
+				return -1
+			}
+			if t.at == nil {
+				t.at = make(map[string]int32)
+			}
+			t.at[value] = at
+			t.values, t.counts = append(t.values, value), append(t.counts, 0)
 		}
-		if t.at == nil {
-			t.at = make(map[string]int)
-		}
-		t.at[value] = at
-		t.values, t.counts = append(t.values, value), append(t.counts, 0)
+		*seen = recent.Slot[int32]{Name: value, Value: at + 1}
 	}
-	t.counts[at]++
-	t.last = at
-	return int32(at)
+	t.last = *seen
+	t.counts[seen.Value-1]++
+	return seen.Value - 1
 }
 
 func (t *tallies) reset() {
 	for i := range t {
-		clear(t[i].at)
-		clear(t[i].values)
-		t[i] = tallied{at: t[i].at, values: t[i].values[:0], counts: t[i].counts[:0]}
+		c := &t[i]
+		clear(c.at)
+		c.recent.Clear()
+		clear(c.values)
+		c.values, c.counts, c.many, c.last = c.values[:0], c.counts[:0], false, recent.Slot[int32]{}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -61,14 +62,22 @@ func write(dir, name string, sorted iter.Seq2[*entry.Entry, error], opt Options)
 	return w.finish()
 }
 
+// scratch is the memory that writing takes, to be used again: some MiB, which would be cleared and grown for each segment.
+type scratch struct {
+	lines gatherer // of the row group
+	pages pager
+	marks marks
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
 // segmentWriter writes the two files of a segment.
 type segmentWriter struct {
+	*scratch
 	path  string // without suffix
 	rows  int
 	sink  *sink
 	index *indexer
-	lines gatherer // of the row group
-	pages pager
 	meta  format.FileMetaData
 	sums  []byte // of the row groups, in hexadecimal
 
@@ -92,12 +101,13 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := newIndexer(path + SidecarSuffix)
+	mem := scratches.Get().(*scratch) //nolint:forcetypeassert // nothing else is in the pool
+	x, err := newIndexer(path+SidecarSuffix, &mem.marks)
 	if err != nil {
 		s.drop()
 		return nil, err
 	}
-	w := &segmentWriter{path: path, rows: opt.Rows, sink: s, index: x, meta: meta}
+	w := &segmentWriter{scratch: mem, path: path, rows: opt.Rows, sink: s, index: x, meta: meta}
 	if w.rows <= 0 {
 		w.rows = defaultRows
 	}
@@ -109,9 +119,13 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 	return w, nil
 }
 
+// drop removes what is not finished. Nothing can be done with w any more.
 func (w *segmentWriter) drop() {
 	w.sink.drop()
 	w.index.sink.drop()
+	w.lines.reset()
+	w.marks.reset()
+	scratches.Put(w.scratch)
 }
 
 func (w *segmentWriter) add(e *entry.Entry) error {
