@@ -17,6 +17,7 @@ import (
 	"github.com/gabion-io/gabion/server/logs/logql"
 	"github.com/gabion-io/gabion/server/logs/where"
 	"github.com/gabion-io/gabion/server/store/disk"
+	"github.com/gabion-io/gabion/server/store/lost"
 )
 
 // Keep is how long and how much a tier keeps. What comes first counts; whole hours of seals are dropped.
@@ -114,7 +115,7 @@ type Store struct {
 
 	counts   counts
 	reported sync.Map // the damaged parts of segments that were reported
-	losses   *losses
+	losses   *lost.List[Damage]
 }
 
 // counts are those of a [Status].
@@ -139,7 +140,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		}
 	}()
 	since := s.options.Now().Add(-max(s.options.Short.For, s.options.Long.For))
-	if s.losses, err = readLosses(filepath.Join(dir, lossFile), since); err != nil {
+	if s.losses, err = lost.Open(filepath.Join(dir, lossFile), func(d Damage) bool { return d.To.After(since) }); err != nil {
 		s.options.Log.Warn("what was lost of the logs cannot be read: queries do not tell of it", "error", err)
 	}
 	if s.short, err = s.openTier(filepath.Join(dir, "short"), s.options.Short); err != nil {
@@ -214,7 +215,7 @@ func (s *Store) replay() error {
 }
 
 // Append keeps lines, and returns nil when they are durable and queries find them. The lines may be changed when it has
-// returned; their texts are kept. Errors: a [*ingest.FullError] when there is no room, those of the disk, and of the context,
+// returned, and nothing of them is kept. Errors: a [*ingest.FullError] when there is no room, those of the disk, and of the context,
 // after which the lines may be there or not.
 func (s *Store) Append(ctx context.Context, lines []entry.Entry) error {
 	for len(lines) > 0 {
@@ -247,11 +248,11 @@ func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
 	}
 	s.appending.RLock()
 	defer s.appending.RUnlock()
-	own := clone(lines)
-	bytes := sizeOf(own)
+	bytes := sizeOf(lines)
 	if !s.reserve(bytes) {
 		return &ingest.FullError{Reason: "memory: more lines come than can be written", After: time.Second}
 	}
+	own, place := clone(lines)
 	err := s.journal.Append(ctx, own)
 	s.mu.Lock()
 	s.coming -= bytes
@@ -272,6 +273,9 @@ func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
 	s.counts.lines.Add(uint64(len(own)))
 	if s.Followed() {
 		for i := range own {
+			if place != nil {
+				i = int(place[i])
+			}
 			s.Publish(&own[i])
 		}
 	}

@@ -40,24 +40,6 @@ func sizeOf(lines []entry.Entry) (bytes int) {
 	return bytes
 }
 
-// clone copies lines, but not their texts. The attributes of all share one array. One that has the name of a field that is
-// empty is copied into that field: queries take it for the label, and the columns of segments must know it.
-func clone(lines []entry.Entry) []entry.Entry {
-	own := slices.Clone(lines)
-	n := 0
-	for i := range own {
-		n += len(own[i].Attrs)
-	}
-	attrs := make([]entry.Attr, 0, n)
-	for i := range own {
-		from := len(attrs)
-		attrs = append(attrs, own[i].Attrs...)
-		own[i].Attrs = attrs[from:len(attrs):len(attrs)]
-		fill(&own[i])
-	}
-	return own
-}
-
 func fill(e *entry.Entry) {
 	for _, a := range e.Attrs {
 		if n := len(a.Name); n < len("service") || n > len("instance") {
