@@ -334,29 +334,6 @@ func TestLossesCannotBeKept(t *testing.T) {
 	}
 }
 
-// Only the last losses are remembered.
-func TestManyLosses(t *testing.T) {
-	path := filepath.Join(t.TempDir(), lossFile)
-	l, err := readLosses(path, start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range maxLosses + 10 {
-		for range 2 {
-			if err := l.add(Damage{File: fmt.Sprint(i), To: start.Add(time.Hour)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	again, err := readLosses(path, start)
-	if err != nil || len(again.list) != maxLosses || again.list[0].File != "10" {
-		t.Errorf("%d, the first is %+v, %v", len(again.list), again.list[0], err)
-	}
-	if later, err := readLosses(path, start.Add(time.Hour)); err != nil || len(later.list) != 0 {
-		t.Errorf("%+v, %v", later.list, err)
-	}
-}
-
 // Without room, Append says so, and nothing is lost of what was taken.
 func TestNoRoom(t *testing.T) {
 	dir := t.TempDir()

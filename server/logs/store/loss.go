@@ -2,15 +2,11 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
@@ -18,66 +14,13 @@ import (
 	"github.com/gabion-io/gabion/server/logs/logql"
 )
 
-// losses is what was lost and no file tells of any more: of the journal, which is cut with the next seal, and segments that
-// were set aside. It is kept in a file, so that queries say for as long as lines are kept what they have to do without.
-type losses struct {
-	path string
-	mu   sync.Mutex
-	list []Damage
-}
-
-const (
-	lossFile = "lost.json"
-	// maxLosses is how many are remembered, the last ones.
-	maxLosses = 100
-)
-
-// readLosses reads those that are newer than a time. Without a file there are none.
-func readLosses(path string, since time.Time) (*losses, error) {
-	l := &losses{path: path}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
-	}
-	var all []Damage
-	if err == nil {
-		err = json.Unmarshal(text, &all)
-	}
-	for _, d := range all {
-		if d.To.After(since) {
-			l.list = append(l.list, d)
-		}
-	}
-	return l, err
-}
-
-// add remembers a loss. It may be known already: the journal tells of it until it is cut.
-func (l *losses) add(d Damage) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, known := range l.list {
-		if known.File == d.File && known.Part == d.Part {
-			return nil
-		}
-	}
-	l.list = append(l.list, d)
-	l.list = l.list[max(len(l.list)-maxLosses, 0):]
-	text, err := json.Marshal(l.list)
-	if err == nil {
-		err = os.WriteFile(l.path+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(l.path+".new", l.path)
-	}
-	return err
-}
+// lossFile remembers what no file tells of any more: damage of the journal, which is cut with the next seal, and segments that
+// were set aside. So queries say for as long as lines are kept what they have to do without.
+const lossFile = "lost.json"
 
 // leaveOut tells a query of which lines of its time nothing is left.
 func (s *Store) leaveOut(ctx context.Context, q *logql.Query) {
-	s.losses.mu.Lock()
-	defer s.losses.mu.Unlock()
-	for i := range s.losses.list {
-		d := &s.losses.list[i]
+	for _, d := range s.losses.All() {
 		if d.To.UnixNano() < q.From || !d.From.IsZero() && d.From.UnixNano() >= q.To {
 			continue
 		}
@@ -91,7 +34,9 @@ func (s *Store) leaveOut(ctx context.Context, q *logql.Query) {
 
 // lose reports and remembers a loss.
 func (s *Store) lose(d Damage) {
-	if err := s.losses.add(d); err != nil {
+	// The journal tells of it again until it is cut.
+	same := func(a, b Damage) bool { return a.File == b.File && a.Part == b.Part }
+	if err := s.losses.Add(d, same); err != nil {
 		s.options.Log.Warn("a loss of lines cannot be remembered: after a restart, queries do not tell of it", "error", err)
 	}
 	s.options.Damaged(d)
