@@ -51,11 +51,13 @@ func (r *Receiver) takeMetrics(ctx context.Context, producer string, m pmetric.M
 	left := sift(m, r.now())
 	batch, err := r.translate(ctx, m, &left)
 	if err != nil {
+		r.totals.undo()
 		return out, err
 	}
 	var dropped tier.Dropped
 	if len(batch) > 0 {
 		if dropped, err = r.Metrics.Append(ctx, producer, batch); err != nil {
+			r.totals.undo()
 			return out, unstored(err)
 		}
 	}

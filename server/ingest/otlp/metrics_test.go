@@ -19,7 +19,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -144,23 +143,6 @@ func TestRealMetricExporters(t *testing.T) {
 		if m := l.about["orders_total"]; m != (tier.Metadata{Type: "counter", Help: "Orders taken."}) {
 			t.Errorf("orders_total is described as %+v", m)
 		}
-	}
-}
-
-// TestDifferences: what is not cumulative is refused in words, with the real SDK.
-func TestDifferences(t *testing.T) {
-	l := &ledger{}
-	web, _ := serve(t, &Receiver{Metrics: l})
-	x, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpoint(web), otlpmetrichttp.WithInsecure(), otlpmetrichttp.WithTemporalitySelector(func(sdkmetric.InstrumentKind) metricdata.Temporality { return metricdata.DeltaTemporality }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := measure(t, x); err == nil || !strings.Contains(err.Error(), "cumulative") || !strings.Contains(err.Error(), "3 metric data points rejected") {
-		t.Errorf("the exporter says: %v", err)
-	}
-	want := []string{measured[7], measured[8]}
-	if got := slices.Compact(l.lines()); !slices.Equal(got, want) {
-		t.Errorf("stored: %v", got)
 	}
 }
 

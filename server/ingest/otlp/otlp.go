@@ -43,6 +43,7 @@ type Receiver struct {
 	Now func() time.Time
 
 	translating sync.Mutex
+	totals      totals // of what is sent as differences; for whoever translates
 }
 
 func (r *Receiver) now() time.Time {

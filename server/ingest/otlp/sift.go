@@ -87,9 +87,9 @@ func unfit(metric pmetric.Metric) string {
 		return "it has no name"
 	case err != nil:
 		return "its name has neither a letter nor a digit"
-	case t == pmetric.AggregationTemporalityDelta:
-		return "only totals since the start can be stored, not differences: set the temporality of the exporter to cumulative"
-	case t != pmetric.AggregationTemporalityCumulative:
+	case t == pmetric.AggregationTemporalityDelta && metric.Type() == pmetric.MetricTypeSum && !metric.Sum().IsMonotonic():
+		return "differences of what can fall cannot be stored, since nobody knows where it began: set the temporality of the exporter to cumulative"
+	case t != pmetric.AggregationTemporalityCumulative && t != pmetric.AggregationTemporalityDelta:
 		return "its temporality is not known"
 	}
 	return ""
