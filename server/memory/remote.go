@@ -20,7 +20,7 @@ type receiver struct {
 // openRemote makes the receivers. One that cannot be is told, and left out: it must not keep the store from keeping.
 func (m *metrics) openRemote() {
 	for _, r := range m.settings.Metrics.Forward {
-		w, err := remote.New(remote.Config{URL: r.URL, Header: r.Header, Labels: r.Labels, Logger: m.env.Log})
+		w, err := remote.New(remote.Config{URL: r.URL, Header: r.Header, Labels: r.Labels, Describe: m.store.Metadata, Logger: m.env.Log})
 		if err != nil {
 			m.env.Log.Error("metrics are not forwarded", "to", r.Name, "error", err)
 			continue

@@ -32,15 +32,20 @@ func TestForwardedMetrics(t *testing.T) {
 	if code, body := b.do(http.MethodPost, "/api/v1/metrics", "orders_total 7\n"); code != http.StatusOK {
 		t.Fatal(code, body)
 	}
+	described := false
 	for late := time.After(time.Minute); ; {
 		select {
 		case text := <-got:
+			described = described || strings.Contains(text, "Series that have had samples lately")
 			if strings.HasPrefix(text, "Bearer x ") && strings.Contains(text, "orders_total") {
 				if got := b.ask("count by (to) (gabion_forward_buffered)"); !strings.Contains(got, "/same #2") {
 					t.Errorf("the second of two with the same address is not told apart: %s", got)
 				}
 				if !strings.HasPrefix(text, "Bearer x ") || !strings.Contains(text, "north") || !strings.HasSuffix(text, "<nil> <nil>") {
 					t.Errorf("%q", text)
+				}
+				if !described {
+					t.Error("nobody is told what the store's own metrics mean")
 				}
 				return
 			}

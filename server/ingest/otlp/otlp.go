@@ -4,9 +4,9 @@
 // Every log record becomes an entry. Of the spans only those that failed or were slow become entries, of the kind "span";
 // all of them can be forwarded to a system that keeps traces.
 //
-// Points of metrics become samples of series in the way of Prometheus, by its own translator. Only totals since the start
-// can be stored (temporality cumulative, which is the default of the SDKs), not differences. Exemplars are not kept. What
-// cannot be stored is counted in the answer, as a partial success.
+// Points of metrics become samples of series in the way of Prometheus, by its own translator. What is stored are totals since
+// a start: differences (temporality delta) are added up, series by series, but for those of sums that can fall, which are
+// refused. Exemplars are not kept. What cannot be stored is counted in the answer, as a partial success.
 //
 // The protocol: https://opentelemetry.io/docs/specs/otlp/
 package otlp

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/server/metrics/tier"
 )
 
@@ -35,6 +36,7 @@ func pack(m message, scratch *[]byte) ([]byte, error) {
 
 // first makes a prometheus.WriteRequest.
 type first struct {
+	about   descriptions
 	request prompb.WriteRequest
 	scratch []byte
 }
@@ -56,7 +58,7 @@ func (e *first) encode(batch [][]tier.Sample) ([]byte, error) {
 			}
 		}
 	}
-	e.request.Timeseries = all
+	e.request.Timeseries, e.request.Metadata = all, e.about.next(gabion.Now())
 	return pack(&e.request, &e.scratch)
 }
 

@@ -43,6 +43,9 @@ type Config struct {
 	Header http.Header
 	// Labels are given to series that do not have them, such as cluster: two that send the same series must differ in one.
 	Labels map[string]string
+	// Describe says what metrics mean, by name: that is sent beside samples, about once a minute, in version 1. Default: it is
+	// not sent.
+	Describe func() map[string]tier.Metadata
 	// Memory is how many bytes may wait. Default: 64 MiB. At least 8 MiB.
 	Memory int
 	// Timeout is how long a request may take. Default: 30s.
@@ -116,7 +119,7 @@ func New(c Config) (*Writer, error) {
 	if header == nil {
 		header = http.Header{}
 	}
-	w := &Writer{encode: &first{}, kind: "application/x-protobuf"}
+	w := &Writer{encode: &first{about: descriptions{ask: c.Describe}}, kind: "application/x-protobuf"}
 	if c.Version == 2 {
 		w.encode, w.kind, version = newSecond(), "application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"
 	}
