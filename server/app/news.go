@@ -33,7 +33,7 @@ func (a *App) tellNews() {
 			last = max(last, e.Number)
 		}
 		for _, d := range news.Damage {
-			a.events.Add(event.Event{Kind: event.KindDamage, Key: d.File, From: stamp(d.From), To: stamp(d.To), Reason: d.String()})
+			a.events.Add(event.Event{Kind: event.KindDamage, Key: d.File, From: stamp(d.From), To: stamp(d.To), Reason: d.Reason})
 			last = max(last, d.Number)
 		}
 	}

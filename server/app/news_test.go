@@ -79,6 +79,10 @@ func TestDamageIsAnEvent(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat([]byte("no journal "), 100), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const block = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(p.path), "data", "metrics", "raw", block), 0o700); err != nil { // with nothing in it
+		t.Fatal(err)
+	}
 	p.again(t, quick(), "")
 	t.Cleanup(func() { p.Stop() })
 	p.up(t)
@@ -87,13 +91,21 @@ func TestDamageIsAnEvent(t *testing.T) {
 		told = slices.DeleteFunc(p.Events().Recent(1000), func(e event.Event) bool { return e.Kind != event.KindDamage })
 		return len(told) > 0
 	})
-	if e := told[0]; len(told) != 1 || e.Key != "logs/journal/000000000001.journal" || e.From != "" || e.To == "" || !strings.Contains(e.Reason, "batches of lines lost: 1") {
+	if len(told) != 2 || told[0].Key != "metrics/raw/"+block || !strings.Contains(told[0].Reason, "samples lost") {
+		t.Fatalf("%+v", told)
+	}
+	if e := told[1]; e.Key != "logs/journal/000000000001.journal" || e.From != "" || e.To == "" || !strings.Contains(e.Reason, "batches of lines lost: 1") {
 		t.Errorf("%+v", told)
 	}
-	for query, lacks := range map[string]bool{"since=1h": true, "start=4000000000&end=4000000001": false} {
-		got := get(t, "http://"+p.admin+"/loki/api/v1/query_range?query=%7B%7D&"+query)
-		if strings.Contains(got, `"warnings":["lines before `) != lacks {
-			t.Errorf("%s: %s", query, got)
+	for path, lacks := range map[string]string{
+		"/loki/api/v1/query_range?query=%7B%7D&since=1h":                         "lines",
+		"/loki/api/v1/query_range?query=%7B%7D&start=4000000000&end=4000000001": "",
+		"/prometheus/api/v1/query?query=up":                                     "samples",
+		"/prometheus/api/v1/query?query=up&time=4000000000":                     "",
+	} {
+		got := get(t, "http://"+p.admin+path)
+		if !strings.Contains(got, "success") || strings.Contains(got, "warnings") != (lacks != "") || !strings.Contains(got, lacks) {
+			t.Errorf("%s: %s", path, got)
 		}
 	}
 }

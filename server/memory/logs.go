@@ -39,8 +39,8 @@ type logs struct {
 	beside sync.WaitGroup
 }
 
-func newLogs(env store.Env, settings Settings, kept func([]entry.Entry)) *logs {
-	return &logs{env: env, settings: settings, kept: kept, news: &news{}}
+func newLogs(env store.Env, settings Settings, news *news, kept func([]entry.Entry)) *logs {
+	return &logs{env: env, settings: settings, kept: kept, news: news}
 }
 
 // Name implements [store.Part].
@@ -57,7 +57,7 @@ func (l *logs) Open(context.Context) (err error) {
 	dir := filepath.Join(l.env.Dir, "logs")
 	l.store, err = logstore.Open(dir, logstore.Options{
 		Short: logstore.Keep(s.Short), Long: logstore.Keep(s.Long), Where: s.Where, Guard: l.env.Guard, Log: l.env.Log,
-		Damaged: l.news.damaged,
+		Damaged: l.news.lines,
 	})
 	if err != nil {
 		return err

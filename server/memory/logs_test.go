@@ -15,6 +15,7 @@ import (
 	"github.com/gabion-io/gabion/server/logs/logql"
 	logstore "github.com/gabion-io/gabion/server/logs/store"
 	"github.com/gabion-io/gabion/server/logs/template"
+	"github.com/gabion-io/gabion/server/metrics/tier"
 	"github.com/gabion-io/gabion/server/store"
 	"github.com/gabion-io/gabion/server/store/disk"
 )
@@ -26,7 +27,7 @@ func TestAnErrorThatIsNewIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := 0
-	l := newLogs(store.Env{Settings: store.Settings{Dir: dir}, Guard: guard, Log: slog.New(slog.DiscardHandler)}, Settings{Instance: "here"},
+	l := newLogs(store.Env{Settings: store.Settings{Dir: dir}, Guard: guard, Log: slog.New(slog.DiscardHandler)}, Settings{Instance: "here"}, &news{},
 		func(lines []entry.Entry) { kept += len(lines) })
 	if err := l.Open(t.Context()); err != nil {
 		t.Fatal(err)
@@ -82,11 +83,11 @@ func TestDamageIsTold(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	found := func(file string, first, lines int) {
 		from := at.Add(time.Duration(first) * time.Second)
-		n.damaged(logstore.Damage{File: file, Part: fmt.Sprint("part ", first), Lines: int64(lines), From: from, To: from.Add(time.Second), Cause: "bad"})
+		n.lines(logstore.Damage{File: file, Part: fmt.Sprint("part ", first), Lines: int64(lines), From: from, To: from.Add(time.Second), Cause: "bad"})
 	}
 	found("short/a", 10, 3)
 	found("short/a", 5, 4)
-	n.damaged(logstore.Damage{File: "short/a", Part: "end"})
+	n.lines(logstore.Damage{File: "short/a", Part: "end"})
 	found("short/b", 1, 1)
 	if lines := n.add([]template.Event{{Service: "shop"}}, ""); len(lines) != 1 {
 		t.Fatal(lines)
@@ -96,12 +97,17 @@ func TestDamageIsTold(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	a := got.Damage[0]
-	if a.File != "logs/short/a" || a.Lines != 7 || !a.From.Equal(at.Add(5*time.Second)) || !a.To.Equal(at.Add(11*time.Second)) || a.String() != "lines lost: 7 (part 10: bad)" {
-		t.Errorf("%+v: %v", a, a)
+	if a.File != "logs/short/a" || !a.From.Equal(at.Add(5*time.Second)) || !a.To.Equal(at.Add(11*time.Second)) || a.Reason != "lines lost: 7 (part 10: bad)" {
+		t.Errorf("%+v", a)
 	}
 	found("short/b", 2, 1)
-	if again := n.since(got.Errors[0].Number); len(again.Damage) != 1 || again.Damage[0].Lines != 1 || len(again.Errors) != 0 {
+	again := n.since(got.Errors[0].Number)
+	if len(again.Damage) != 1 || again.Damage[0].Reason != "lines lost: 1 (part 2: bad)" || len(again.Errors) != 0 {
 		t.Errorf("%+v", again)
+	}
+	n.samples(tier.Damage{File: "raw/a", To: at, Cause: "bad"})
+	if got := n.since(again.Damage[0].Number); len(got.Damage) != 1 || got.Damage[0].File != "metrics/raw/a" || got.Damage[0].Reason != "samples lost: all of that time (bad)" {
+		t.Errorf("%+v", got)
 	}
 	for i := range maxNews + 5 {
 		found(fmt.Sprint("short/", i), 0, 1)

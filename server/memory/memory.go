@@ -123,8 +123,9 @@ func Parts(env store.Env) ([]store.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics, outward := newMetrics(env, settings), newOutward(env, settings.Forward)
-	logs := newLogs(env, settings, outward.putLogs)
+	var all news
+	metrics, outward := newMetrics(env, settings, &all), newOutward(env, settings.Forward)
+	logs := newLogs(env, settings, &all, outward.putLogs)
 	gates := newGates(env, settings.Ingest, logs)
 	gates.samples = func() otlp.Metrics { return metrics.store }
 	gates.otlp.Forward = outward.putTraces

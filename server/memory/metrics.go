@@ -36,6 +36,7 @@ type metrics struct {
 	env      store.Env
 	settings Settings
 	own      labels.Labels // of the gateway's metrics
+	news     *news
 
 	gatewayBirths, storeBirths births // of the gateway's metrics, and of those of the store itself
 
@@ -47,12 +48,12 @@ type metrics struct {
 	receivers []receiver
 }
 
-func newMetrics(env store.Env, settings Settings) *metrics {
+func newMetrics(env store.Env, settings Settings, news *news) *metrics {
 	own := labels.FromStrings("job", Job)
 	if settings.Instance != "" {
 		own = labels.FromStrings("instance", settings.Instance, "job", Job)
 	}
-	return &metrics{env: env, settings: settings, own: own}
+	return &metrics{env: env, settings: settings, own: own, news: news}
 }
 
 // Name implements [store.Part].
@@ -63,7 +64,7 @@ func (m *metrics) Open(ctx context.Context) (err error) {
 	s := m.settings.Metrics
 	m.store, err = tier.Open(filepath.Join(m.env.Dir, "metrics"), tier.Options{
 		Raw: tier.Keep(s.Raw), Long: tier.Keep(s.Long), Limits: tier.Limits(s.Series), Guard: m.env.Guard, Logger: m.env.Log,
-		Taken: m.sendOn,
+		Taken: m.sendOn, Damaged: m.news.samples,
 	})
 	if err != nil {
 		return err

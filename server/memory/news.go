@@ -12,6 +12,7 @@ import (
 	"github.com/gabion-io/gabion/server/logs/own"
 	logstore "github.com/gabion-io/gabion/server/logs/store"
 	"github.com/gabion-io/gabion/server/logs/template"
+	"github.com/gabion-io/gabion/server/metrics/tier"
 	"github.com/gabion-io/gabion/server/store"
 )
 
@@ -43,11 +44,18 @@ type NewError struct {
 	Omitted int `json:"omitted,omitempty"`
 }
 
-// Damage is a file of the store of which something cannot be read: see [logstore.Damage]. Of what is found at a time, File is
-// below the directory of the data, and Part the first of the parts.
+// Damage is a file of the store of which something cannot be read, or is missing behind it.
 type Damage struct {
 	Number uint64 `json:"number"`
-	logstore.Damage
+	// File is below the directory of the data.
+	File string `json:"file"`
+	// From and To are the times of what is lost; zero when nothing is, or when they are not known.
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+	// Reason says what is lost, and why.
+	Reason string `json:"reason"`
+
+	lines logstore.Damage // what it was made of
 }
 
 // news is what was found out lately.
@@ -85,18 +93,31 @@ func (n *news) add(events []template.Event, instance string) (lines []entry.Entr
 	return lines
 }
 
-// damaged remembers damage of the logs. That of a file of which nobody has been told yet becomes one: many parts of a file are
+// lines remembers damage of the logs. That of a file of which nobody has been told yet becomes one: many parts of a file are
 // found damaged at a time.
-func (n *news) damaged(d logstore.Damage) {
-	d.File = path.Join("logs", d.File)
+func (n *news) lines(d logstore.Damage) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	all := n.last.Damage
-	if i := len(all) - 1; i >= 0 && all[i].File == d.File && all[i].Number > n.told {
-		all[i].Damage.Join(d)
-		return
+	if all := n.last.Damage; len(all) > 0 {
+		if last := &all[len(all)-1]; last.lines.File == d.File && last.Number > n.told {
+			last.lines.Join(d)
+			last.From, last.To, last.Reason = last.lines.From, last.lines.To, last.lines.String()
+			return
+		}
 	}
-	all = append(all, Damage{n.next(), d})
+	n.damaged(Damage{File: path.Join("logs", d.File), From: d.From, To: d.To, Reason: d.String(), lines: d})
+}
+
+// samples remembers damage of the metrics.
+func (n *news) samples(d tier.Damage) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.damaged(Damage{File: path.Join("metrics", d.File), From: d.From, To: d.To, Reason: d.String()})
+}
+
+func (n *news) damaged(d Damage) {
+	d.Number = n.next()
+	all := append(n.last.Damage, d)
 	n.last.Damage = all[max(len(all)-maxNews, 0):]
 }
 

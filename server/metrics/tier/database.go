@@ -44,8 +44,8 @@ type shape struct {
 // the processor.
 const stripes = 2048
 
-func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) {
-	d := &database{name: s.name, turn: make(chan struct{}, 1), census: newCensus(), ledger: l}
+func openDatabase(dir string, s shape, o Options, of *Store) (*database, error) {
+	d := &database{name: s.name, turn: make(chan struct{}, 1), census: newCensus(), ledger: &of.ledger}
 	d.recall.deaths = &d.census.deaths
 	d.gate = gate{limits: o.Limits, labels: o.Labels, census: d.census, exempt: s.exempt}
 	t := tsdb.DefaultOptions()
@@ -56,11 +56,17 @@ func openDatabase(dir string, s shape, o Options, l *ledger) (*database, error) 
 	t.WALCompression = compression.Snappy
 	t.StripeSize = stripes
 	t.SeriesLifecycleCallback = d.census
-	var reg prometheus.Registerer
-	if o.Registerer != nil {
-		reg = prometheus.WrapRegistererWith(prometheus.Labels{"tier": s.name}, o.Registerer)
+	var own *prometheus.Registry
+	open := opening{dir: dir, tier: s.name, lose: of.lose, open: func() (*tsdb.DB, error) {
+		own = prometheus.NewRegistry() // what failed to open stays in its own
+		return tsdb.Open(dir, hush(o.Logger).With(slog.String("tier", s.name)), own, t, nil)
+	}}
+	db, err := open.run()
+	if err == nil && o.Registerer != nil {
+		if err = prometheus.WrapRegistererWith(prometheus.Labels{"tier": s.name}, o.Registerer).Register(own); err != nil {
+			err = errors.Join(err, db.Close())
+		}
 	}
-	db, err := tsdb.Open(dir, hush(o.Logger).With(slog.String("tier", s.name)), reg, t, nil)
 	if err != nil {
 		return nil, fmt.Errorf("tier: open %s: %w", s.name, err)
 	}

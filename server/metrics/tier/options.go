@@ -44,6 +44,9 @@ type Options struct {
 	// wait, and must not keep the slice. Default: nobody is told.
 	Taken func([]Sample)
 
+	// Damaged is called with what Open finds damaged. Default: nobody is told.
+	Damaged func(Damage)
+
 	// Now reads the wall clock. Default: time.Now. Monotonic reads the clock that never leaps. Default: gabion.Now.
 	Now       func() time.Time
 	Monotonic func() gabion.Instant
@@ -115,6 +118,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Steps == nil {
 		o.Steps = []time.Duration{5 * time.Minute, time.Hour}
+	}
+	if o.Damaged == nil {
+		o.Damaged = func(Damage) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

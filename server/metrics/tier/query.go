@@ -151,7 +151,7 @@ func (s *Store) Querier(from, to int64) (storage.Querier, error) {
 		return nil, err
 	}
 	merged := storage.NewMergeQuerier([]storage.Querier{raw, long}, nil, storage.ChainedSeriesMerge)
-	return &guest{Querier: merged, leave: s.readers.Done}, nil
+	return &guest{Querier: merged, lost: s.lost(from, to), leave: s.readers.Done}, nil
 }
 
 // enter keeps the store open until readers.Done.
@@ -168,6 +168,7 @@ func (s *Store) enter() error {
 // guest is a querier that the store waits for before it closes.
 type guest struct {
 	storage.Querier
+	lost  annotations.Annotations
 	leave func()
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/gabion-io/gabion/server/store/lost"
 )
 
 // ErrClosed is what a closed [Store] answers.
@@ -24,6 +26,7 @@ type Store struct {
 	engine    *promql.Engine
 	turnstile *turnstile
 	rollup    *rollup
+	losses    *lost.List[Damage]
 
 	clockMu sync.Mutex
 	clock   clock
@@ -42,9 +45,13 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	since := o.Now().Add(-max(o.Raw.For, o.Long.For))
+	if s.losses, err = lost.Open(filepath.Join(dir, lossFile), func(d Damage) bool { return d.To.After(since) }); err != nil {
+		o.Logger.Warn("what was lost of the metrics cannot be read: queries do not tell of it", "error", err)
+	}
 	s.raw, err = openDatabase(filepath.Join(dir, "raw"), shape{
 		name: "raw", keep: o.Raw, shortest: 2 * time.Hour, widest: max(o.Raw.For/10, 2*time.Hour), late: o.Late,
-	}, o, &s.ledger)
+	}, o, s)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +60,7 @@ func Open(dir string, options Options) (*Store, error) {
 		name: "long", keep: o.Long, shortest: day, widest: 60 * day,
 		late:   o.Raw.For + day, // a roll-up that is made up for may be as old as raw
 		exempt: markName,
-	}, o, &s.ledger)
+	}, o, s)
 	if err != nil {
 		return nil, errors.Join(err, s.raw.Close())
 	}
