@@ -98,7 +98,7 @@ func TestDamageIsAnEvent(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 	for path, lacks := range map[string]string{
-		"/loki/api/v1/query_range?query=%7B%7D&since=1h":                         "lines",
+		"/loki/api/v1/query_range?query=%7B%7D&since=1h":                        "lines",
 		"/loki/api/v1/query_range?query=%7B%7D&start=4000000000&end=4000000001": "",
 		"/prometheus/api/v1/query?query=up":                                     "samples",
 		"/prometheus/api/v1/query?query=up&time=4000000000":                     "",

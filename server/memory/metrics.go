@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -37,6 +38,7 @@ type metrics struct {
 	settings Settings
 	own      labels.Labels // of the gateway's metrics
 	news     *news
+	damaged  atomic.Uint64
 
 	gatewayBirths, storeBirths births // of the gateway's metrics, and of those of the store itself
 
@@ -64,7 +66,7 @@ func (m *metrics) Open(ctx context.Context) (err error) {
 	s := m.settings.Metrics
 	m.store, err = tier.Open(filepath.Join(m.env.Dir, "metrics"), tier.Options{
 		Raw: tier.Keep(s.Raw), Long: tier.Keep(s.Long), Limits: tier.Limits(s.Series), Guard: m.env.Guard, Logger: m.env.Log,
-		Taken: m.sendOn, Damaged: m.news.samples,
+		Taken: m.sendOn, Damaged: func(d tier.Damage) { m.damaged.Add(1); m.news.samples(d) },
 	})
 	if err != nil {
 		return err

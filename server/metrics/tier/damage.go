@@ -83,14 +83,19 @@ func (o *opening) run() (*tsdb.DB, error) {
 	if err := o.checkBlocks(); err != nil {
 		return nil, err
 	}
-	log, err := readLog(filepath.Join(o.dir, "wal"))
-	if err != nil {
-		return nil, err
+	logs := map[string][]fs.FileInfo{"wal": nil, "wbl": nil} // that of what comes in order, and of what does not
+	for name := range logs {
+		var err error
+		if logs[name], err = readLog(filepath.Join(o.dir, name)); err != nil {
+			return nil, err
+		}
 	}
 	for {
 		db, err := o.open()
 		if err == nil {
-			o.checkLog(db, log)
+			for name, files := range logs {
+				o.checkLog(db, name, files)
+			}
 			return db, nil
 		}
 		bad := badBlock.FindAllStringSubmatch(err.Error(), -1)
@@ -171,15 +176,15 @@ const tornMost = 64 << 10
 
 // checkLog finds out whether opening has repaired the log: then the file that was damaged is another one, and those behind it
 // are gone.
-func (o *opening) checkLog(db *tsdb.DB, before []fs.FileInfo) {
+func (o *opening) checkLog(db *tsdb.DB, name string, before []fs.FileInfo) {
 	for i, was := range before {
-		is, err := os.Stat(filepath.Join(o.dir, "wal", was.Name()))
+		is, err := os.Stat(filepath.Join(o.dir, name, was.Name()))
 		if err == nil && os.SameFile(was, is) {
 			continue
 		}
 		last := before[len(before)-1]
 		d := Damage{
-			File: filepath.Join(o.tier, "wal", was.Name()), To: last.ModTime().UTC(), Cause: "the write-ahead log was damaged there, and ends there now",
+			File: filepath.Join(o.tier, name, was.Name()), To: last.ModTime().UTC(), Cause: "the write-ahead log was damaged there, and ends there now",
 			Torn: err == nil && was == last && was.Size()-is.Size() <= tornMost,
 		}
 		switch blocks := db.Blocks(); {
