@@ -2,6 +2,7 @@ package store
 
 import (
 	"strings"
+	"unsafe"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/internal/recent"
@@ -30,8 +31,7 @@ func clone(lines []entry.Entry) (own []entry.Entry, place []int32) {
 		}
 		own[at] = *e
 	}
-	c := copier{attrs: make([]entry.Attr, 0, attrs)}
-	c.texts.Grow(bytes)
+	c := copier{attrs: make([]entry.Attr, 0, attrs), texts: make([]byte, 0, bytes)}
 	for i := range own {
 		c.own(&own[i])
 		fill(&own[i])
@@ -42,32 +42,45 @@ func clone(lines []entry.Entry) (own []entry.Entry, place []int32) {
 // copier copies what belongs to lines.
 type copier struct {
 	attrs []entry.Attr
-	texts strings.Builder
+	texts []byte
 	names recent.Table[struct{}]
+	last  [4]string // names of the line before, for those that repeat: services, and the names of the first attributes
 }
 
 func (c *copier) own(e *entry.Entry) {
-	e.Service, e.Instance, e.Handler = c.name(e.Service), c.name(e.Instance), c.name(e.Handler)
+	e.Service = c.again(0, e.Service)
+	e.Instance, e.Handler = c.name(e.Instance), c.name(e.Handler)
 	e.Trace, e.Span, e.Message = c.text(e.Trace), c.text(e.Span), c.text(e.Message)
 	from := len(c.attrs)
-	for _, a := range e.Attrs {
-		c.attrs = append(c.attrs, entry.Attr{Name: c.name(a.Name), Value: c.text(a.Value)})
+	for i := range e.Attrs {
+		c.attrs = append(c.attrs, entry.Attr{Name: c.again(1+i, e.Attrs[i].Name), Value: c.text(e.Attrs[i].Value)})
 	}
 	e.Attrs = c.attrs[from:len(c.attrs):len(c.attrs)]
 }
 
 // text copies a text behind the others, for which there is room.
 func (c *copier) text(s string) string {
-	c.texts.WriteString(s)
-	all := c.texts.String()
-	return all[len(all)-len(s):]
+	if s == "" {
+		return ""
+	}
+	from := len(c.texts)
+	c.texts = append(c.texts, s...)
+	return unsafe.String(&c.texts[from], len(s)) //nolint:gosec // nobody changes what was appended
+}
+
+// again copies a name that is likely that of the same place in the line before.
+func (c *copier) again(place int, s string) string {
+	if place >= len(c.last) {
+		return c.name(s)
+	}
+	if c.last[place] != s {
+		c.last[place] = c.name(s)
+	}
+	return c.last[place]
 }
 
 // name copies a name, unless there is a copy.
 func (c *copier) name(s string) string {
-	if s == "" {
-		return ""
-	}
 	known := &c.names.At(s).Name
 	if *known != s {
 		*known = strings.Clone(s)

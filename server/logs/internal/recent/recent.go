@@ -2,12 +2,16 @@
 // several times faster than a map.
 package recent
 
-import "hash/maphash"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
-// size is how many names are remembered at most. It is a power of two.
-const size = 1 << 9
-
-var seed = maphash.MakeSeed()
+const (
+	bits = 9
+	// size is how many names are remembered at most.
+	size = 1 << bits
+)
 
 // Slot has a name and its value.
 type Slot[V any] struct {
@@ -19,8 +23,24 @@ type Slot[V any] struct {
 type Table[V any] struct{ slots [size]Slot[V] }
 
 // At returns the slot in which the name is, if it is anywhere. The slot of another name is to be taken for this one.
-func (t *Table[V]) At(name string) *Slot[V] {
-	return &t.slots[maphash.String(seed, name)%size]
+func (t *Table[V]) At(name string) *Slot[V] { return &t.slots[place(name)] }
+
+// place is made of the length and of eight bytes at the beginning, the middle and the end: names that differ elsewhere only share one.
+func place(name string) uint64 {
+	b := unsafe.Slice(unsafe.StringData(name), len(name)) //nolint:gosec // only read
+	n := len(b)
+	h := uint64(n)
+	if n >= 8 {
+		h += binary.LittleEndian.Uint64(b)
+		h = h*0x9e3779b97f4a7c15 + binary.LittleEndian.Uint64(b[n/2-4:])
+		h = h*0x9e3779b97f4a7c15 + binary.LittleEndian.Uint64(b[n-8:])
+	} else {
+		for _, c := range b {
+			h = h<<8 + uint64(c)
+		}
+	}
+	h *= 0xff51afd7ed558ccd
+	return (h ^ h>>32) * 0x9e3779b97f4a7c15 >> (64 - bits)
 }
 
 // Clear forgets all names.

@@ -2,6 +2,7 @@ package recent
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +15,7 @@ func TestTable(t *testing.T) {
 	found := 0
 	for round := range 3 {
 		for n := 1; n <= 100; n++ {
-			name := strconv.Itoa(n)
+			name := strings.Repeat("/", n%20) + strconv.Itoa(n) + strings.Repeat("x", n%7)
 			s := table.At(name)
 			switch {
 			case s.Name == name && s.Value != n:
@@ -33,7 +34,7 @@ func TestTable(t *testing.T) {
 		t.Errorf("only %d of 200 names are found again", found)
 	}
 	table.Clear()
-	if s := table.At("1"); s.Name != "" || s.Value != 0 {
+	if s := table.At("/1x"); s.Name != "" || s.Value != 0 {
 		t.Errorf("%+v is left", *s)
 	}
 }
