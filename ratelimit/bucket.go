@@ -62,18 +62,6 @@ func (r *request) ask(now gabion.Instant, cost int) {
 	}
 }
 
-// take takes cost requests from a bucket that refills, if it holds them, and counts the decision. When it does not, wait is how long
-// until it does.
-func (b *bucket) take(now gabion.Instant, v *values, cost int) (wait time.Duration) {
-	if uint(cost) > uint(v.limit) {
-		b.usage.asks(false)
-		return Never
-	}
-	b.full, wait = v.rule.Take(b.full, now, int64(cost))
-	b.usage.asks(wait == 0)
-	return wait
-}
-
 // describe says what is left in a bucket that refills, and how long it takes to be full again.
 func (v *values) describe(now, full gabion.Instant) (remaining int, reset time.Duration) {
 	return int(v.rule.Left(full, now)), gcra.Missing(full, now)

@@ -64,11 +64,15 @@ func (l *Requests) Take(now gabion.Instant, key string, cost int) (d Decision) {
 
 // takeAlone is Take where the entry of a key is all that it needs. It unlocks the entry.
 func takeAlone(now gabion.Instant, e *keytable.Entry[bucket], v *values, cost int, d *Decision) {
-	wait := e.Value.take(now, v, cost)
-	full := e.Value.full
-	e.Unlock()
+	b := &e.Value
+	wait := Never
+	if uint(cost) <= uint(v.limit) {
+		b.full, wait = v.rule.Take(b.full, now, int64(cost))
+	}
+	b.usage.asks(wait == 0)
 	d.OK, d.Tier, d.Limit, d.Window = wait == 0, v.tier, v.limit, v.rule.Capacity()
-	d.Remaining, d.Reset = v.describe(now, full)
+	d.Remaining, d.Reset = v.describe(now, b.full)
+	e.Unlock() // not earlier: to copy what has just been written takes long, unless it was written before a lock
 	if wait > 0 {
 		d.Reason, d.RetryAfter = ReasonRequests, wait
 		if wait == Never {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -105,7 +107,13 @@ func BenchmarkKeyedLimiter(b *testing.B) {
 		{"1k keys, 2 goroutines", 1_000, 2},
 		{"1M keys", 1_000_000, 1},
 	} {
-		keys, texts := manyKeys(c.keys, 1)
+		var keys [][]string // of each goroutine
+		var texts uint64
+		for g := range c.goroutines {
+			var own []string
+			own, texts = manyKeys(c.keys, uint64(g))
+			keys = append(keys, own)
+		}
 		for _, name := range limiterOrder {
 			var take func(string) error
 			var size uint64
@@ -113,7 +121,7 @@ func BenchmarkKeyedLimiter(b *testing.B) {
 				if take == nil { // this function is called several times
 					take, size = filled(b, name, c.keys)
 				}
-				together(b, c.goroutines, keys, take)
+				together(b, keys, take)
 				b.ReportMetric(float64(size-texts)/float64(c.keys), "bytes/key")
 			})
 		}
@@ -124,7 +132,7 @@ func BenchmarkKeyedLimiter(b *testing.B) {
 func filled(b *testing.B, name string, n int) (take func(string) error, size uint64) {
 	before := heapNow()
 	take = limiters[name](n)
-	keys, _ := manyKeys(n, 3)
+	keys, _ := manyKeys(n, 100)
 	for _, key := range keys {
 		if err := take(key); err != nil {
 			b.Fatal(err)
@@ -135,49 +143,57 @@ func filled(b *testing.B, name string, n int) (take func(string) error, size uin
 
 const (
 	// slice is how many requests are measured at a time.
-	slice = 4000
-	// enough slices in which the goroutines ran together are waited for, but not for more than tries.
-	enough, tries = 20, 5000
+	slice = 2000
+	// enough slices in which the goroutines ran together are waited for, but not for longer than patience.
+	enough, patience = 100, 3 * time.Second
 )
 
-// together asks for requests of all keys in turn, on several goroutines, and reports CPU time per request. Where a busy machine
-// lets one goroutine wait while another one runs, they do not get into each other's way; so only the slices of time count in
-// which they ran together. Without any, nothing is reported.
-func together(b *testing.B, goroutines int, keys []string, take func(string) error) {
+// together asks for requests of all keys in turn, on a goroutine for each order of them, and reports CPU time per request: the
+// median of slices, as what else a busy machine does costs some of them much. Where it lets one goroutine wait while another one
+// runs, they do not get into each other's way; so only the slices of time count in which they ran together. Without any, nothing
+// is reported.
+func together(b *testing.B, keys [][]string, take func(string) error) {
 	b.ReportAllocs()
 	b.ResetTimer()
-	most := b.N
-	if goroutines > 1 && b.N > slice {
-		most += tries * slice
+	var costs []float64 // of a request, in each slice that counts
+	began := time.Now()
+	more := func() bool {
+		return len(keys) > 1 && b.N > slice && len(costs) < enough && time.Since(began) < patience
 	}
-	calls, used := 0, time.Duration(0)
-	for done := 0; done < b.N || done < most && calls < enough*slice; done += slice {
-		if done >= b.N {
+	for done := 0; done < b.N || more(); done += slice {
+		n := slice
+		if done < b.N {
+			n = min(n, b.N-done)
+		} else {
 			b.StopTimer() // which also stops the count of allocations
 		}
-		n := min(slice, most-done)
-		if cost, ok := askAll(b, goroutines, keys, done, n, take); ok {
-			calls += n
-			used += cost
+		if cost, ok := askAll(b, keys, done, n, take); ok {
+			costs = append(costs, float64(cost)/float64(n))
 		}
 	}
-	if calls > 0 {
-		b.ReportMetric(float64(used)/float64(calls), "cpu-ns/op")
+	if len(costs) > 0 {
+		slices.Sort(costs)
+		b.ReportMetric(costs[len(costs)/2], "cpu-ns/op")
 	}
 }
 
-// askAll makes n calls, on several goroutines, each from another place on. It says how much CPU time they took, and whether the
-// goroutines ran at the same time.
-func askAll(b *testing.B, goroutines int, keys []string, from, n int, take func(string) error) (cost time.Duration, ok bool) {
-	stretches := make([]stretch, goroutines)
+// askAll makes n calls, on a goroutine for each order of the keys. It says how much CPU time they took, and whether the goroutines
+// ran at the same time.
+func askAll(b *testing.B, keys [][]string, from, n int, take func(string) error) (cost time.Duration, ok bool) {
+	stretches := make([]stretch, len(keys))
+	var ready atomic.Int64
 	var wg sync.WaitGroup
-	for g := range goroutines {
+	for g, keys := range keys {
 		wg.Go(func() {
 			runtime.LockOSThread() // whose CPU time is measured
 			defer runtime.UnlockOSThread()
+			ready.Add(1)
+			for ready.Load() < int64(len(stretches)) { // so that they begin at the same time
+				continue
+			}
 			began, before := time.Now(), cpuOfThread(b)
-			next := (from + g*len(keys)/goroutines) % len(keys)
-			for range n / goroutines {
+			next := from / len(stretches) % len(keys)
+			for range n / len(stretches) {
 				if err := take(keys[next]); err != nil {
 					b.Error(err)
 					return

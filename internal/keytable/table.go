@@ -1,5 +1,5 @@
 // Package keytable remembers a value for each of very many keys in little memory: beside the text of a key and its value it
-// takes 32 bytes less the first 18 of the text, and at most 7 for the index. It holds no pointers when the values hold
+// takes 32 bytes less the first 18 of the text, and at most 8 for the index. It holds no pointers when the values hold
 // none, so the garbage collector does not look at it.
 //
 //	index (open addressing)      entries (in chunks, never moved)                 texts (in blocks)
@@ -195,7 +195,7 @@ func (t *Table[V]) vacate() Slot {
 		return s
 	}
 	if v := t.view.Load(); int(t.slots) == len(v.chunks)*chunkSize {
-		c := new([chunkSize]Entry[V])
+		c := make([]Entry[V], chunkSize)
 		for i := range c {
 			c[i].length = vacant
 		}

@@ -8,16 +8,17 @@ import (
 // view is the index and the entries.
 type view[V any] struct {
 	// index is cells. They are looked at one after the other, from the one that the hash says up to the first that
-	// is vacant. At most 4 of 5 are not.
+	// is vacant. At most 2 of 3 are not: of more, a search would look at too many.
 	index []atomic.Uint32
-	// chunks hold the entries. Chunks are added, never moved.
-	chunks []*[chunkSize]Entry[V]
+	// chunks hold the entries. Chunks are added, never moved. They are no pointers to arrays, as Go looks at the beginning
+	// of an array before it looks into it, and another goroutine may just be writing there.
+	chunks [][]Entry[V]
 }
 
 const leastIndex = 8
 
 // room is how many keys the index can hold.
-func (v *view[V]) room() int { return len(v.index) * 4 / 5 }
+func (v *view[V]) room() int { return len(v.index) * 2 / 3 }
 
 // grown is how many cells the next larger index has: few more, because they would be memory for each key.
 func (v *view[V]) grown() int { return max(leastIndex, len(v.index)+len(v.index)/4) }
