@@ -86,7 +86,7 @@ func (b *builder) line(at int64, text string, metadata []entry.Attr) (entry.Entr
 		e.Level = own.Level
 	}
 	if e.Level == entry.Unknown {
-		e.Level = guess(text)
+		e.Level = ingest.GuessLevel(text)
 	}
 	e.Attrs = slices.Concat(own.Attrs, b.common.Attrs)
 	return e, b.room.Take(&e)
@@ -117,33 +117,4 @@ func take(e *entry.Entry, names []string) string {
 		}
 	}
 	return ""
-}
-
-// maxGuess is how far into a line a level is looked for.
-const maxGuess = 512
-
-// guess looks for the level in the text of a line, as logfmt (level=warn) or JSON ("level":"warn") write it.
-func guess(text string) entry.Level {
-	text = text[:min(len(text), maxGuess)]
-	for _, name := range []string{"level", "severity", "lvl"} {
-		for rest := text; ; {
-			i := strings.Index(rest, name)
-			if i < 0 {
-				break
-			}
-			bounded := i == 0 || rest[i-1] == ' ' || rest[i-1] == '"'
-			rest = rest[i+len(name):]
-			word := strings.TrimLeft(rest, `"=: `)
-			if !bounded || len(word) == len(rest) {
-				continue
-			}
-			if end := strings.IndexAny(word, "\" ,}\t"); end >= 0 {
-				word = word[:end]
-			}
-			if level := entry.ParseLevel(word); level != entry.Unknown {
-				return level
-			}
-		}
-	}
-	return entry.Unknown
 }

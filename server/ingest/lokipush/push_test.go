@@ -168,17 +168,6 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-func TestGuess(t *testing.T) {
-	for text, want := range map[string]entry.Level{
-		`ts=1 level=warn msg=x`: entry.Warn, `{"severity": "ERROR"}`: entry.Error, `{"level":"info","a":1}`: entry.Info, `lvl=dbg`: entry.Debug,
-		`the level is high`: 0, `toplevel=error`: 0, `level`: 0, `level=`: 0, `level level=error`: entry.Error, strings.Repeat("x", 600) + " level=warn": 0,
-	} {
-		if got := guess(text); got != want {
-			t.Errorf("%s is %v, want %v", text, got, want)
-		}
-	}
-}
-
 func FuzzPush(f *testing.F) {
 	f.Add([]byte(message()))
 	f.Add([]byte(pb(1, pb(1, "{", 2, "x"))))

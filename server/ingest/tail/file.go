@@ -235,6 +235,7 @@ func line(path string, text []byte, now time.Time) entry.Entry {
 	}
 	if text[0] != '{' || err != nil { // half an object is a text as well
 		e = entry.Entry{Message: string(text)}
+		e.Level = ingest.GuessLevel(e.Message)
 	}
 	if e.Time == 0 {
 		e.Time = now.UnixNano()

@@ -322,3 +322,18 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+func TestLine(t *testing.T) {
+	now := time.Unix(7, 0)
+	for text, want := range map[string]string{
+		`{"level":"warn","service":"x","msg":"a"}`: "x warn a",
+		`2026-01-31 14:30:00 ERROR a`:              "shop error 2026-01-31 14:30:00 ERROR a",
+		`{"level":"warn"`:                          `shop warn {"level":"warn"`,
+		`just text`:                                "shop unknown just text",
+	} {
+		e := line("/var/log/shop.log", []byte(text), now)
+		if got := fmt.Sprint(e.Service, " ", e.Level, " ", e.Message); got != want || e.Time != now.UnixNano() {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
