@@ -52,7 +52,7 @@ type Scrape struct {
 // Ingest is what other systems may send here besides what the admin address takes, which is off by default, and how much
 // anyone may send.
 type Ingest struct {
-	// OTLPGRPC is the address for OTLP over gRPC: logs, metrics and traces.
+	// OTLPGRPC is the address for OTLP over gRPC, host:port: logs, metrics and traces.
 	OTLPGRPC string `yaml:"otlp_grpc" derived:"none" example:"127.0.0.1:4317"`
 	// Syslog is where syslog is taken.
 	Syslog Syslog `yaml:"syslog"`
@@ -86,9 +86,9 @@ type Series struct {
 
 // Syslog is where syslog is taken, in the formats of RFC 5424 and RFC 3164.
 type Syslog struct {
-	// UDP is the address for datagrams.
+	// UDP is the address for datagrams, host:port.
 	UDP string `yaml:"udp" derived:"none" example:"127.0.0.1:5514"`
-	// TCP is the address for connections.
+	// TCP is the address for connections, host:port.
 	TCP string `yaml:"tcp" derived:"none" example:"127.0.0.1:5514"`
 }
 
