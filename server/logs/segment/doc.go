@@ -6,6 +6,8 @@
 // NAME.parquet has the columns ts, level, service, handler, instance, trace_id, span_id, msg and attrs, the last one as the text of a JSON
 // object. Rows are sorted by service, then by time. A row group has at most 16,384 rows or 8 MiB of text. Parquet's texts are UTF-8; a byte
 // that is not is written as the private character U+10FF00 plus the byte, and such a character byte by byte in the same way, so what is read is exactly what was written.
+// Each column of a row group is one page; level, service, handler and instance have a dictionary before it, and a page without one after it from where there
+// are more than 1,024 different values.
 //
 // # The sidecar
 //

@@ -14,7 +14,7 @@ import (
 )
 
 // pager encodes the columns of a row group. Each becomes one page, or a dictionary and one page of places in it; another page follows
-// when there were too many different values. parquet-go would take each value by itself, which costs twice as much as all that is done here.
+// when there were too many different values. The writer of parquet-go would take each value by itself, and copy and look it up again.
 type pager struct {
 	plain, packed []byte // a page before and after it is compressed
 	header        bytes.Buffer

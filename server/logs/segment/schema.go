@@ -54,7 +54,9 @@ var template = sync.OnceValues(func() (format.FileMetaData, error) {
 	if err := w.Close(); err != nil {
 		return format.FileMetaData{}, fmt.Errorf("segment: %w", err)
 	}
-	return *w.File().Metadata(), nil
+	meta := *w.File().Metadata()
+	meta.RowGroups = nil // whoever appends to it needs memory of its own
+	return meta, nil
 })
 
 // levelOf is the level of a word of the column.

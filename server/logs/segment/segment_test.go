@@ -3,12 +3,14 @@ package segment
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -182,4 +184,33 @@ func TestSidecarIsMadeAnew(t *testing.T) {
 	if err != nil || !bytes.Equal(again, now) {
 		t.Errorf("the sidecar made anew differs: %v", err)
 	}
+}
+
+// Segments that are written at the same time have nothing in common.
+func TestWrittenAtOnce(t *testing.T) {
+	var writing sync.WaitGroup
+	dir := t.TempDir()
+	for i := range uint64(4) {
+		writing.Go(func() {
+			for k := range 3 {
+				all := wild(600+i, 500)
+				info, err := Write(dir, fmt.Sprint(i, "-", k), slices.Values(all), Options{Rows: 100})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				f, err := Open(info.Path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer f.Close()
+				back, errs := got(f.All(t.Context()))
+				if len(errs) > 0 || !slices.EqualFunc(back, all, equal) {
+					t.Errorf("segment %d-%d is not as it was written: %v", i, k, errs)
+				}
+			}
+		})
+	}
+	writing.Wait()
 }

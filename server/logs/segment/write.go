@@ -123,6 +123,9 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 func (w *segmentWriter) drop() {
 	w.sink.drop()
 	w.index.sink.drop()
+	if cap(w.pages.plain) > 2*groupBytes {
+		return // huge lines are rare
+	}
 	w.lines.reset()
 	w.marks.reset()
 	scratches.Put(w.scratch)
