@@ -20,7 +20,8 @@ func (c Call) Event() Event {
 }
 
 // CallObserver is an [Observer] that is told of ended calls in a way of their own: there is one for every call, and an Event is
-// large. Observe is not told of them then. The same holds for ObserveCall as for Observe.
+// large. Observe is not told of them then. The same holds for ObserveCall as for Observe. That a call is timed costs another
+// reading of the clock; whoever wants no more than to count calls can do without: a retry policy counts them, for instance.
 type CallObserver interface {
 	Observer
 	ObserveCall(Call)

@@ -57,7 +57,7 @@ func ExampleRetry_Decide() {
 	// {true 1s }
 	// {false 0s deadline}
 	// {false 0s attempts}
-	// {9.2 1 0}
+	// {9.2 1 1 0}
 }
 
 func ExampleRetry_Update() {

@@ -46,8 +46,9 @@ const maxWait = time.Minute
 type Snapshot struct {
 	// Budget is how many retries could be made now. It means nothing when the budget is off.
 	Budget float64
-	// Retries is how many have been decided, OverBudget how many were not made for want of budget.
-	Retries, OverBudget uint64
+	// Calls is how many calls have ended, or are being retried, but for those that panicked in their first try. Retries is how many
+	// retries have been decided, OverBudget how many were not made for want of budget.
+	Calls, Retries, OverBudget uint64
 }
 
 // New makes a retry policy. It fails with what [Config.Validate] says.
@@ -114,5 +115,5 @@ func (b Backoff) wait(attempt int, random func() float64) time.Duration {
 
 // Snapshot is the state as of now.
 func (r *Retry) Snapshot(now gabion.Instant) Snapshot {
-	return Snapshot{Budget: r.budget.Left(now), Retries: r.retries.Load(), OverBudget: r.overBudget.Load()}
+	return Snapshot{Budget: r.budget.Left(now), Calls: r.budget.Calls(), Retries: r.retries.Load(), OverBudget: r.overBudget.Load()}
 }

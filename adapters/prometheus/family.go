@@ -39,6 +39,7 @@ var Families = []Family{
 	{"gabion_limit_overflowed_total", "counter", []string{"kind"}, "Decisions for keys that shared a bucket, because there was no room for their own."},
 	{"gabion_limit_in_flight", "gauge", []string{"kind"}, "Calls that a limit of server time charges."},
 
+	{"gabion_retry_calls_total", "counter", nil, "Calls, each with all its tries."},
 	{"gabion_retry_budget_left", "gauge", nil, "Retries that the budget would allow now."},
 	{"gabion_retry_budget_retries_total", "counter", nil, "Retries that the budget allowed."},
 	{"gabion_retry_budget_refused_total", "counter", nil, "Retries that were not made because the budget was empty."},

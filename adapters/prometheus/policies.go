@@ -93,6 +93,7 @@ func (e *emitter) limit(kind string, s ratelimit.Snapshot) {
 }
 
 func (e *emitter) retry(s retry.Snapshot) {
+	e.count("gabion_retry_calls_total", s.Calls)
 	e.put("gabion_retry_budget_left", s.Budget)
 	e.count("gabion_retry_budget_retries_total", s.Retries)
 	e.count("gabion_retry_budget_refused_total", s.OverBudget)

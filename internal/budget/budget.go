@@ -28,13 +28,14 @@ const (
 // Budget is the bucket. It has no clock. It is safe for concurrent use; to begin a call takes no lock. Make it with New.
 type Budget struct {
 	share atomic.Pointer[float64]
-	// calls have begun since began and are not in the bucket yet.
+	// calls have come since began and are not in the bucket yet.
 	calls atomic.Int64
 	began atomic.Int64 // an Instant
 
 	mu     sync.Mutex
 	tokens float64
 	at     gabion.Instant // when tokens was right
+	told   uint64         // all calls but those in calls
 }
 
 // New makes a budget with this share.
@@ -58,11 +59,8 @@ func (b *Budget) Update(share gabion.Share) {
 // off says whether nothing is bounded.
 func (b *Budget) off() bool { return *b.share.Load() == gabion.Off }
 
-// Start says that a call begins.
+// Start says that there is a call.
 func (b *Budget) Start(now gabion.Instant) {
-	if b.off() {
-		return
-	}
 	if now-gabion.Instant(b.began.Load()) >= tick {
 		b.mu.Lock()
 		b.fold()
@@ -70,6 +68,13 @@ func (b *Budget) Start(now gabion.Instant) {
 		b.mu.Unlock()
 	}
 	b.calls.Add(1)
+}
+
+// Calls is how many calls there were.
+func (b *Budget) Calls() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.told + uint64(b.calls.Load())
 }
 
 // Charge takes a token, when there is one.
@@ -102,7 +107,9 @@ func (b *Budget) Left(now gabion.Instant) float64 {
 
 // fold puts in what calls have brought. The lock is held.
 func (b *Budget) fold() {
-	if n := b.calls.Swap(0); n > 0 {
+	n := b.calls.Swap(0)
+	b.told += uint64(n)
+	if n > 0 && !b.off() {
 		b.melt(gabion.Instant(b.began.Load()))
 		b.tokens += float64(n) * *b.share.Load()
 	}

@@ -63,4 +63,40 @@ func TestShareChanges(t *testing.T) {
 	if left := b.Left(time.Hour); math.Abs(left-Reserve-0.6) > 1e-9 {
 		t.Errorf("%v: each call must bring the share of its time", left)
 	}
+	b.Start(time.Hour)
+	b.Update(gabion.Off)
+	b.Start(2 * time.Hour)
+	if calls := b.Calls(); calls != 5 {
+		t.Errorf("%d calls, want 5", calls)
+	}
+}
+
+// No call is counted twice, or not at all, while calls are put into the bucket.
+func TestCallsAreCounted(t *testing.T) {
+	const goroutines, each = 16, 2000
+	for name, share := range map[string]gabion.Share{"on": 0.2, "off": gabion.Off} {
+		b := New(share)
+		var all sync.WaitGroup
+		for range goroutines {
+			all.Go(func() {
+				last := uint64(0)
+				for i := range each {
+					now := time.Hour + time.Duration(i)*tick/4
+					b.Start(now)
+					if i%8 == 0 {
+						b.Charge(now)
+						calls := b.Calls()
+						if calls <= last {
+							t.Errorf("%s: %d calls after %d", name, calls, last)
+						}
+						last = calls
+					}
+				}
+			})
+		}
+		all.Wait()
+		if calls := b.Calls(); calls != goroutines*each {
+			t.Errorf("%s: %d calls, want %d", name, calls, goroutines*each)
+		}
+	}
 }
