@@ -305,3 +305,28 @@ func TestDataWithALongPath(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
+
+func TestHowMuchIsTaken(t *testing.T) {
+	for text, want := range map[string]string{
+		"per_service: {lines: 1/s, bytes: 1KiB/s}":                            "",
+		"per_service: {lines: 60/m, bytes: 60KiB/m}":                          "",
+		"per_service: {lines: 1000000/s, bytes: 256MiB/s}":                    "",
+		"per_service: {lines: 59/m}":                                          "ingest.per_service.lines is 59/m, must be at least 1/s and at most 1000000/s",
+		"per_service: {lines: 1000001/s}":                                     "ingest.per_service.lines is 1000001/s, must be",
+		"per_service: {bytes: 1023B/s}":                                       "ingest.per_service.bytes is 1023B/s, must be at least 1KiB/s and at most 256MiB/s",
+		"per_service: {bytes: 257MiB/s}":                                      "ingest.per_service.bytes is 257MiB/s, must be",
+		"per_service: {bytes: 4MiB}":                                          `"4MiB" is not a size in a time`,
+		"series: {per_service: 2000000, per_metric: 2000000, total: 2000000}": "",
+		"series: {total: 2000001}":                                            "ingest.series.total is 2000001, must be at most 2000000",
+		"series: {per_metric: 200001}":                                        "ingest.series.per_metric is 200001, more than ingest.series.total, which is 200000",
+		"series: {total: 100}":                                                "",
+	} {
+		loaded, err := Parse("gabion.yaml", []byte("ingest: {"+text+"}\n"+minimal), nil, nil)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+		if err == nil && text == "series: {total: 100}" && loaded.File.Ingest.Series != (Series{PerService: 100, PerMetric: 100, Total: 100}) {
+			t.Errorf("the defaults do not give way: %+v", loaded.File.Ingest.Series)
+		}
+	}
+}
