@@ -83,18 +83,19 @@ func (o *opening) run() (*tsdb.DB, error) {
 	if err := o.checkBlocks(); err != nil {
 		return nil, err
 	}
-	logs := map[string][]fs.FileInfo{"wal": nil, "wbl": nil} // that of what comes in order, and of what does not
-	for name := range logs {
-		var err error
-		if logs[name], err = readLog(filepath.Join(o.dir, name)); err != nil {
+	var before []writeAhead
+	for _, name := range []string{"wal", "wbl"} { // of what comes in order, and of what does not
+		log, err := readLog(o.dir, name)
+		if err != nil {
 			return nil, err
 		}
+		before = append(before, log)
 	}
 	for {
 		db, err := o.open()
 		if err == nil {
-			for name, files := range logs {
-				o.checkLog(db, name, files)
+			for _, log := range before {
+				o.checkLog(db, log)
 			}
 			return db, nil
 		}
@@ -151,51 +152,6 @@ func (o *opening) setAside(block, cause string) error {
 	}
 	o.lose(d)
 	return nil
-}
-
-// readLog are the files of a write-ahead log, by number.
-func readLog(dir string) (files []fs.FileInfo, err error) {
-	names, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	for _, name := range names {
-		info, err := name.Info()
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, info)
-		}
-	}
-	return files, err
-}
-
-// tornMost is how much of the end of a log a crash can spoil: its last pages.
-const tornMost = 64 << 10
-
-// checkLog finds out whether opening has repaired the log: then the file that was damaged is another one, and those behind it
-// are gone.
-func (o *opening) checkLog(db *tsdb.DB, name string, before []fs.FileInfo) {
-	for i, was := range before {
-		is, err := os.Stat(filepath.Join(o.dir, name, was.Name()))
-		if err == nil && os.SameFile(was, is) {
-			continue
-		}
-		last := before[len(before)-1]
-		d := Damage{
-			File: filepath.Join(o.tier, name, was.Name()), To: last.ModTime().UTC(), Cause: "the write-ahead log was damaged there, and ends there now",
-			Torn: err == nil && was == last && was.Size()-is.Size() <= tornMost,
-		}
-		switch blocks := db.Blocks(); {
-		case i > 0:
-			d.From = before[i-1].ModTime().UTC()
-		case len(blocks) > 0:
-			d.From = time.UnixMilli(blocks[len(blocks)-1].MaxTime()).UTC()
-		}
-		o.lose(d)
-		return
-	}
 }
 
 // Select implements storage.Querier: it warns of samples of its time that are lost.

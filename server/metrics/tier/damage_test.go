@@ -3,6 +3,7 @@ package tier
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,7 +52,7 @@ func damaged(t *testing.T, change func(t *testing.T, dir string)) (b *bundle, fo
 // count is how many samples of x there are in a time, and what is said about it.
 func (b *bundle) count(from, to time.Time) (n int, warnings []string) {
 	b.t.Helper()
-	answer, err := b.Instant(b.t.Context(), "x["+to.Sub(from).String()+"]", to, Asking{})
+	answer, err := b.Instant(b.t.Context(), fmt.Sprintf("x[%ds]", int(to.Sub(from).Seconds())), to, Asking{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -144,14 +145,12 @@ func TestDamagedBlocks(t *testing.T) {
 // logOf are the files of the log that have something.
 func logOf(t *testing.T, dir string) (files []string) {
 	t.Helper()
-	all, err := readLog(filepath.Join(dir, "wal"))
+	log, err := readLog(dir, "wal")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range all {
-		if f.Size() > 0 {
-			files = append(files, filepath.Join(dir, "wal", f.Name()))
-		}
+	for _, f := range log.files {
+		files = append(files, filepath.Join(dir, "wal", f.Name()))
 	}
 	return files
 }
@@ -194,13 +193,34 @@ func TestTornLog(t *testing.T) {
 	b, found := damaged(t, func(t *testing.T, dir string) {
 		t.Helper()
 		files := logOf(t, dir)
-		spoil(t, files[len(files)-1], -1)
+		change(t, dir, "wal/"+filepath.Base(files[len(files)-1]), func(text []byte) []byte {
+			return text[:len(bytes.TrimRight(text, "\x00"))-3]
+		})
 	})
 	if len(found) != 1 || !found[0].Torn {
 		t.Fatalf("%+v", found)
 	}
 	if n, warnings := b.count(start.Add(3*time.Hour), b.now); n < 60 || len(warnings) != 0 {
 		t.Errorf("%d samples, %q", n, warnings)
+	}
+}
+
+// A bit that is flipped at the end of the log is no write that was interrupted.
+func TestDamagedEndOfTheLog(t *testing.T) {
+	b, found := damaged(t, func(t *testing.T, dir string) {
+		t.Helper()
+		files := logOf(t, dir)
+		spoil(t, files[len(files)-1], -1)
+	})
+	if len(found) != 1 || found[0].Torn {
+		t.Fatalf("%+v", found)
+	}
+	if n, warnings := b.count(start.Add(3*time.Hour), b.now); n < 60 || n >= 65 || len(warnings) != 0 {
+		t.Errorf("%d samples, %q", n, warnings)
+	}
+	// The times of files are not those of the test.
+	if _, warnings := b.count(found[0].To.Add(-time.Minute), found[0].To); len(warnings) != 1 {
+		t.Errorf("of what is lost: %q", warnings)
 	}
 }
 
