@@ -11,6 +11,7 @@ func (g *gates) families() []family {
 	return []family{
 		{"gabion_ingest_limited_lines_total", "counter", []string{"service", "reason"}, "Lines that were not taken as they came: reason is quota, debug_over_quota or refused (dropped), deferred (the sender was asked to come again), cut (it was too long) or clock (its time was ahead)."},
 		{"gabion_ingest_limited_bytes_total", "counter", []string{"service", "reason"}, "The size of these lines in memory."},
+		{"gabion_ingest_otlp_refused_points_total", "counter", nil, "Points of metrics over OTLP that cannot be stored, such as differences that came twice; the sender was told why. Those that the guards of the metrics dropped are not counted here."},
 		{"gabion_ingest_way_open", "gauge", []string{"way"}, "1 while a way in with a listener or files of its own is open, else 0."},
 		{"gabion_ingest_way_failures_total", "counter", []string{"way"}, "How often such a way could not be opened, or ended by itself."},
 		{"gabion_ingest_syslog_messages_total", "counter", []string{"result"}, "Messages over syslog: result is taken, malformed, dropped, or cut (which are also among those taken or dropped)."},
@@ -28,6 +29,7 @@ func (g *gates) measure(ctx context.Context, put put) {
 		put("gabion_ingest_limited_lines_total", float64(c.Lines), "service", c.Service, "reason", c.Reason.String())
 		put("gabion_ingest_limited_bytes_total", float64(c.Bytes), "service", c.Service, "reason", c.Reason.String())
 	}
+	put("gabion_ingest_otlp_refused_points_total", float64(g.otlp.RefusedPoints()))
 	for _, w := range g.ways {
 		s := w.status()
 		put("gabion_ingest_way_open", bit(s.Open), "way", w.name)

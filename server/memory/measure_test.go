@@ -76,7 +76,7 @@ func TestMeasuresOfTheWaysIn(t *testing.T) {
 	p.want(
 		t,
 		"# TYPE gabion_ingest_limited_lines_total counter", `gabion_ingest_limited_lines_total{reason="refused",service="shop"} 1`,
-		"# TYPE gabion_ingest_way_open gauge", `gabion_ingest_way_open{way="otlp_grpc"} 0`,
+		"gabion_ingest_otlp_refused_points_total 0", "# TYPE gabion_ingest_way_open gauge", `gabion_ingest_way_open{way="otlp_grpc"} 0`,
 		`gabion_ingest_syslog_messages_total{result="taken"} 0`, `gabion_ingest_files{state="followed"} 0`, `gabion_ingest_files_lines_total{result="taken"} 0`,
 	)
 	if !strings.Contains(p.text, "\ngo_goroutines ") {

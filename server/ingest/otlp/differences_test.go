@@ -215,6 +215,9 @@ func TestDifferences(t *testing.T) {
 		}
 	}
 	d.want("0.001=0 10=5 20=8 30=8 40=9 50=11")
+	if got := d.RefusedPoints(); got != 5 {
+		t.Errorf("%d refused points are counted", got)
+	}
 }
 
 // TestDifferencesThatAreSentAgain: what could not be stored is not counted, so it counts when it comes again.

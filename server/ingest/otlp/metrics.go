@@ -61,6 +61,7 @@ func (r *Receiver) takeMetrics(ctx context.Context, producer string, m pmetric.M
 			return out, unstored(err)
 		}
 	}
+	r.refused.Add(uint64(left.points))        // what the store drops it counts itself
 	left.add(dropped.Samples, dropped.String) // a point can be several samples: the sum is bounded below
 	if left.points > 0 {
 		out.PartialSuccess().SetRejectedDataPoints(int64(min(left.points, in)))
@@ -68,6 +69,9 @@ func (r *Receiver) takeMetrics(ctx context.Context, producer string, m pmetric.M
 	}
 	return out, nil
 }
+
+// RefusedPoints is how many points of metrics were refused since the start, besides those that the store dropped.
+func (r *Receiver) RefusedPoints() uint64 { return r.refused.Load() }
 
 // unstored says an error of the store in the words of those who come in.
 func unstored(err error) error {

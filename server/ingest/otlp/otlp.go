@@ -15,6 +15,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -44,6 +45,7 @@ type Receiver struct {
 
 	translating sync.Mutex
 	totals      totals // of what is sent as differences; for whoever translates
+	refused     atomic.Uint64
 }
 
 func (r *Receiver) now() time.Time {
