@@ -18,6 +18,8 @@ const (
 	// without judgement, down to deepestCut: the deeper, the sooner it can be judged.
 	enoughCut  = 0.85
 	deepestCut = 0.3
+	// deepestHurry is the least part of itself that a limit is cut to in one step.
+	deepestHurry = 0.1
 	// floorSlack is how far above the floor a limit may stand.
 	floorSlack = 1.1
 )
@@ -84,6 +86,10 @@ func (l *limit) follow(now, seen float64, late bool) {
 		if late {
 			factor = min(factor, l.hurry(seen))
 		}
+		if l.calls() <= 1 { // there is nothing below, so two are tried now and then
+			l.floor = max(l.floor, 1)
+			l.value = l.floor
+		}
 		if l.value*factor < l.floor {
 			l.standOnFloor(now)
 			return
@@ -100,7 +106,7 @@ func (l *limit) hurry(seen float64) float64 {
 	if w.full < 0.5*w.n {
 		return 1
 	}
-	return max(most/max(seen, w.inFlight/w.n*w.time/w.n), 0.25) // by Little's law: latencies are not learned beyond the deadline
+	return max(most/max(seen, w.inFlight/w.n*w.time/w.n), deepestHurry) // by Little's law: latencies are not learned beyond the deadline
 }
 
 // standOnFloor puts the limit on the floor, and tries a higher one now and then.

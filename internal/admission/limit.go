@@ -32,6 +32,11 @@ const (
 	gainToRise = 0.3
 	// latePrice is how many good answers one more late answer costs, when two limits are compared.
 	latePrice = 2
+	// deepCut and deeperCut are the parts of a limit that are left of it when it is cut so deep, in one step, that the latency known is
+	// not that to expect, or that it takes longer than half a deadline to see what came of it. A limit of ten or more is cut so deep by
+	// late answers only.
+	deepCut   = 0.6
+	deeperCut = 0.5
 	// floorDecay is how much of the floor is forgotten in a second, so that it is found anew every ten seconds or so.
 	floorDecay = 0.02
 	// spreadDecay is how much of the spread is forgotten in a second.
@@ -199,10 +204,23 @@ func (l *limit) update(now float64) {
 	}
 	l.value = min(max(l.value, 1), l.most)
 	if l.calls() != before {
-		l.judge = sums{}
-		l.settled = now + min(seen, l.deadline/2)
+		l.moved(now, seen, before)
 	}
 	l.window = window{began: max(now, l.settled)}
+}
+
+// moved begins the measurements anew at another limit. After a deep cut, calls take so much less, by Little's law, than is known of those
+// before; and those that were let in before take long to go.
+func (l *limit) moved(now, seen float64, before int) {
+	w, part, longest := &l.window, ratio(l.value, float64(before)), l.deadline/2
+	if part <= deepCut && w.full >= 0.8*w.n {
+		l.mean *= part
+	}
+	if part <= deeperCut {
+		longest = l.deadline
+	}
+	l.judge = sums{}
+	l.settled = now + min(seen, longest)
 }
 
 // aim sets the target.

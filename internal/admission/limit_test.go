@@ -245,3 +245,36 @@ func TestRatioIsOfWholeCalls(t *testing.T) {
 		}
 	}
 }
+
+// A limit of one is cut no further, so a service with two workers whose time alone is above the target would have one of them idle
+// for ever: two are tried, and kept where that gives more.
+func TestFromOneTwoAreTried(t *testing.T) {
+	for workers, want := range map[int]int{1: 1, 2: 2} {
+		b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: workers, takes: 36 * ms}
+		b.core.limit.value, b.core.limit.mode = 1, normal
+		b.core.publish()
+		b.run(3*time.Second, 2)
+		if share := b.share(b.run(10*time.Second, 2), 10*time.Second); share < 0.9 {
+			t.Errorf("%d workers: %.2f of what could be done: %+v", workers, share, b.core.State())
+		}
+		if s := b.core.State(); s.Floor < want {
+			t.Errorf("%d workers: %+v", workers, s)
+		}
+	}
+}
+
+// After a deep cut calls are expected to take so much less, and it takes longer until those that were let in before are gone.
+func TestDeepCut(t *testing.T) {
+	for _, c := range []struct {
+		to, full float64
+		mean     time.Duration
+		settled  Instant
+	}{{7, 16, 80 * ms, 50 * ms}, {6, 16, 48 * ms, 50 * ms}, {5, 16, 40 * ms, 90 * ms}, {2, 16, 16 * ms, 90 * ms}, {2, 12, 80 * ms, 90 * ms}, {20, 16, 80 * ms, 50 * ms}} {
+		l := newLimit(float64(100*ms), 0)
+		l.value, l.mean, l.window.n, l.window.full = c.to, float64(80*ms), 16, c.full
+		l.moved(0, float64(90*ms), 10)
+		if time.Duration(l.mean) != c.mean || Instant(l.settled) != c.settled {
+			t.Errorf("from 10 to %v: mean %v, settled after %v", c.to, time.Duration(l.mean), Instant(l.settled))
+		}
+	}
+}
