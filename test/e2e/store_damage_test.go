@@ -132,7 +132,7 @@ func injured(t *testing.T, c injury, f *harness.Findings) {
 	told, tellsLost, event := []string{}, 0, ""
 	soon(func() bool {
 		told, tellsLost = toldBy(g, c.told)
-		event = damageEvent(t, g, filepath.Dir(c.glob))
+		event = damageEvent(t, g, "logs/"+filepath.Dir(c.glob))
 		return len(told) > 0 && (tellsLost < 0 || tellsLost >= lost) && event != ""
 	})
 	f.Claim(reported, len(told) > 0, "%.2000s", strings.Join(told, "\n"))
@@ -218,7 +218,7 @@ func toldBy(g *harness.Gateway, is *regexp.Regexp) (told []string, sum int) {
 	return told, sum
 }
 
-// damageEvent gives the first event about a directory of the logs; "" when there is none.
+// damageEvent gives the first event about a directory of the data; "" when there is none.
 func damageEvent(t *testing.T, g *harness.Gateway, dir string) string {
 	t.Helper()
 	var page struct {
@@ -228,7 +228,7 @@ func damageEvent(t *testing.T, g *harness.Gateway, dir string) string {
 		t.Fatal(err)
 	}
 	for _, e := range page.Events {
-		if e.Kind == "damage" && strings.HasPrefix(e.Key, "logs/"+dir+"/") {
+		if e.Kind == "damage" && strings.HasPrefix(e.Key, dir+"/") {
 			return fmt.Sprintf("%+v", e)
 		}
 	}

@@ -51,7 +51,7 @@ const headers = 128
 func flipJournal(t *testing.T, path string) (most int) {
 	t.Helper()
 	text := read(t, path)
-	flip(t, path, text, len(text))
+	flip(t, path, text, headers, len(text))
 	return batchLines
 }
 
@@ -59,14 +59,14 @@ func flipJournal(t *testing.T, path string) (most int) {
 func flipSegment(t *testing.T, path string) (most int) {
 	t.Helper()
 	text := read(t, path)
-	flip(t, path, text, len(text))
+	flip(t, path, text, headers, len(text))
 	return groupLines
 }
 
-// flip changes one bit of a file, before an end.
-func flip(t *testing.T, path string, text []byte, end int) {
+// flip changes one bit of a part of a file.
+func flip(t *testing.T, path string, text []byte, from, end int) {
 	t.Helper()
-	at, bit := headers+rand.IntN(end-headers), rand.IntN(8)
+	at, bit := from+rand.IntN(end-from), rand.IntN(8)
 	t.Logf("bit %d of byte %d of %d of %s is flipped", bit, at, len(text), filepath.Base(path))
 	text[at] ^= 1 << bit
 	write(t, path, text)
@@ -84,7 +84,7 @@ func cutUnknown(t *testing.T, path string) (most int) {
 func flipUnknown(t *testing.T, path string) (most int) {
 	t.Helper()
 	text := read(t, path)
-	flip(t, path, text, len(text)/2)
+	flip(t, path, text, headers, len(text)/2)
 	removeIndex(t, path)
 	return groupLines
 }

@@ -47,7 +47,7 @@ func (s *Store) lose(d Damage) {
 func (s *Store) setAside(t *tier, path string, is span, cause error) error {
 	sealed := time.Unix(is.sealed, 0).UTC()
 	since := sealed.Add(-day)
-	if t.keep == s.options.Long {
+	if filepath.Base(t.dir) == "long" {
 		since = sealed.Add(-month)
 	}
 	if n := len(t.files); n > 0 {
