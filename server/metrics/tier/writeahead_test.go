@@ -55,7 +55,7 @@ func TestTorn(t *testing.T) {
 		t.Error("a whole file is torn")
 	}
 	whole := 0
-	for cut := 1; cut < len(text); cut += 1 + cut%97 {
+	for cut := 1; cut < len(text); cut += 1 + cut%397 {
 		if !isTorn(t, text[:cut]) {
 			whole++
 		}
@@ -63,7 +63,7 @@ func TestTorn(t *testing.T) {
 	if whole > 8 {
 		t.Errorf("%d cuts are not noticed", whole)
 	}
-	for at := 0; at < len(text)-100; at += 1 + at%197 {
+	for at := 0; at < len(text)-100; at += 1 + at%797 {
 		flipped := bytes.Clone(text)
 		flipped[at] ^= 1 << (at % 8)
 		if isTorn(t, flipped) {
