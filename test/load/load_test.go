@@ -142,13 +142,14 @@ func TestStalls(t *testing.T) {
 		{At: 150 * ms, Sent: 181 * ms, Took: 35 * ms},   // was due within
 		{At: 200 * ms, Sent: 220 * ms, Took: 1000 * ms}, // a little late
 		{At: 250 * ms, Sent: 250 * ms, Took: 10 * ms},
+		{At: 90 * ms, Sent: 90 * ms, Took: 900 * ms}, // hangs, whatever the machine does
 	}
 	s.markStalls()
 	var awake []time.Duration
 	for _, x := range s.Awake() {
 		awake = append(awake, x.At/ms)
 	}
-	if !slices.Equal(awake, []time.Duration{0, 200, 250}) {
+	if !slices.Equal(awake, []time.Duration{0, 200, 250, 90}) {
 		t.Errorf("awake were those due at %d", awake)
 	}
 }

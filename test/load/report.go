@@ -100,17 +100,22 @@ func (s Samples) Between(from, to time.Duration) Samples {
 // Awake are the samples during which this machine did not stand still.
 func (s Samples) Awake() Samples { return s.Where(func(x *Sample) bool { return !x.Stalled }) }
 
-// stall is how late a request must be sent for the machine to have stood still.
-const stall = 25 * time.Millisecond
+// stall is how late a request must be sent for the machine to have stood still. What takes more than so many times as long is
+// slow for another reason.
+const (
+	stall  = 25 * time.Millisecond
+	excuse = 8
+)
 
 // markStalls finds out when the machine stood still, from requests that could not be sent when they were due.
 func (s Samples) markStalls() {
 	for i := range s {
-		if s[i].Sent-s[i].At < stall {
+		late := s[i].Sent - s[i].At
+		if late < stall {
 			continue
 		}
 		for k := range s {
-			if s[k].At <= s[i].Sent && s[k].At+s[k].Took >= s[i].At {
+			if s[k].Took <= excuse*late && s[k].At <= s[i].Sent && s[k].At+s[k].Took >= s[i].At {
 				s[k].Stalled = true
 			}
 		}
