@@ -91,9 +91,16 @@ func (o *opening) run() (*tsdb.DB, error) {
 		}
 		before = append(before, log)
 	}
+	bad, err := o.mendCheckpoint(before[0])
+	if err != nil {
+		return nil, err
+	}
 	for {
 		db, err := o.open()
 		if err == nil {
+			if bad != nil {
+				bad.tell(o, db)
+			}
 			for _, log := range before {
 				o.checkLog(db, log)
 			}

@@ -56,6 +56,9 @@ func openDatabase(dir string, s shape, o Options, of *Store) (*database, error) 
 	t.WALCompression = compression.Snappy
 	t.StripeSize = stripes
 	t.SeriesLifecycleCallback = d.census
+	torn := &tornBlocks{tier: s.name, lose: of.lose, told: map[string]bool{}}
+	torn.remember(of.losses.All())
+	t.BlockQuerierFunc = torn.querier
 	var own *prometheus.Registry
 	open := opening{dir: dir, tier: s.name, lose: of.lose, open: func() (*tsdb.DB, error) {
 		own = prometheus.NewRegistry() // what failed to open stays in its own
