@@ -83,4 +83,3 @@ func TestDamagedCheckpoint(t *testing.T) {
 		})
 	}
 }
-
