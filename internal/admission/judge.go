@@ -18,8 +18,6 @@ const (
 	// without judgement, down to deepestCut: the deeper, the sooner it can be judged.
 	enoughCut  = 0.85
 	deepestCut = 0.3
-	// deepestHurry is the least part of itself that a limit is cut to in one step.
-	deepestHurry = 0.1
 	// floorSlack is how far above the floor a limit may stand.
 	floorSlack = 1.1
 )
@@ -106,7 +104,7 @@ func (l *limit) hurry(seen float64) float64 {
 	if w.full < 0.5*w.n {
 		return 1
 	}
-	return max(most/max(seen, w.inFlight/w.n*w.time/w.n), deepestHurry) // by Little's law: latencies are not learned beyond the deadline
+	return max(most/max(seen, w.inFlight/w.n*w.time/w.n), 0.25) // by Little's law: latencies are not learned beyond the deadline
 }
 
 // standOnFloor puts the limit on the floor, and tries a higher one now and then.

@@ -84,6 +84,7 @@ type limit struct {
 	lower   level   // in verify and probe: the limit compared with
 	probed  float64 // when the last probe began
 	every   float64 // how long it is between two probes
+	gone    float64 // until then calls end that were let in before a deep cut
 	quiet   bool    // nothing was in flight since idle
 	idle    float64
 	first   sums // unqueued calls seen before unqueued is known
@@ -131,8 +132,9 @@ func (l *limit) completed(now Instant, s Sample) bool {
 	if !useful {
 		short = max(0, l.target-max(latency, l.mean))
 		latency = max(latency, l.mean)
-	} else if l.mean > 0 {
-		// While the service gets slower the mean of this window is nearer to its time than that of the windows before.
+	} else if l.mean > 0 && float64(now) >= l.gone {
+		// While the service gets slower the mean of this window is nearer to its time than that of the windows before. Right after a
+		// deep cut nothing is learned: the mean is already that of the calls to come.
 		l.tail.add(latency / max(l.mean, l.window.latency/max(l.window.n, 8)))
 	}
 	at, w := float64(now), &l.window
@@ -218,6 +220,7 @@ func (l *limit) moved(now, seen float64, before int) {
 	}
 	if part <= deeperCut {
 		longest = l.deadline
+		l.gone = now + min(seen, longest)
 	}
 	l.judge = sums{}
 	l.settled = now + min(seen, longest)
