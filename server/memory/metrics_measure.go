@@ -15,7 +15,7 @@ func (m *metrics) families() []family {
 		{"gabion_metrics_dropped_samples_total", "counter", []string{"producer", "reason", "culprit"}, "Samples that the guards refused, and why; culprit is the service or the metric with too many series, or the metric with bad labels. The largest counts are shown."},
 		{"gabion_metrics_rollup_behind_seconds", "gauge", nil, "How much older than it should be the step is that is rolled up next."},
 		{"gabion_metrics_rollup_failed", "gauge", nil, "How many rules of the last roll-up could not be evaluated."},
-		{"gabion_metrics_damaged_total", "counter", nil, "Damaged blocks, and files of the write-ahead logs, that were found when the store was opened."},
+		{"gabion_metrics_damaged_total", "counter", nil, "Damaged blocks, chunks of blocks, and files of the write-ahead logs that were found."},
 		{"gabion_metrics_scrape_targets", "gauge", []string{"scrape_job", "health"}, "Targets whose metrics are fetched: health is up, down or unknown."},
 	}
 }
