@@ -3,6 +3,7 @@ package overload
 import (
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -50,7 +51,7 @@ func TestServerIsThatOfTheory(t *testing.T) {
 }
 
 func TestShapesAreWhatTheySay(t *testing.T) {
-	for _, s := range append(append([]Shape{}, Shapes...), Unseen...) {
+	for _, s := range slices.Concat(Shapes, Others, Unseen) {
 		r := newRandom(1)
 		const n = 400_000
 		sum, above := 0.0, 0

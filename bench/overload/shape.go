@@ -47,12 +47,22 @@ var Shapes = []Shape{
 // Tight is exp with a deadline that is nearer than five times its 99th percentile. No goal covers it; it is held against them all the same.
 var Tight = []Shape{{"exp, 100 ms", 10 * time.Millisecond, 28030 * time.Microsecond, 100 * time.Millisecond, false, fiveAndExp}}
 
-// Unseen are shapes that no constant was chosen with.
-var Unseen = []Shape{
+// Others are shapes that were looked at while the last constants were chosen, and had no part in the choice of the first.
+var Others = []Shape{
 	{"gamma", 8 * time.Millisecond, 26500 * time.Microsecond, 133 * time.Millisecond, false, func(r *rand.Rand) float64 {
 		return (r.ExpFloat64() + r.ExpFloat64()) * 4 * ms
 	}},
 	{"pareto", 8671 * time.Microsecond, 64600 * time.Microsecond, 323 * time.Millisecond, true, func(r *rand.Rand) float64 {
 		return min(3*ms*math.Pow(1-r.Float64(), -1/1.5), 1000*ms) // no variance but for the cut
+	}},
+}
+
+// Unseen are shapes that no constant was chosen with.
+var Unseen = []Shape{
+	{"uniform", 10 * time.Millisecond, 19800 * time.Microsecond, 100 * time.Millisecond, false, func(r *rand.Rand) float64 {
+		return r.Float64() * 20 * ms
+	}},
+	{"weibull", 10 * time.Millisecond, 84720 * time.Microsecond, 424 * time.Millisecond, true, func(r *rand.Rand) float64 {
+		return 6.6464 * ms * math.Pow(r.ExpFloat64(), 1/0.6)
 	}},
 }
