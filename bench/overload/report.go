@@ -63,8 +63,10 @@ func Chapters(s Size) []Chapter {
 			{Contender: Ours, Scenarios: s.Scenarios, Shapes: Shapes, Workers: []int{1, 2}, Seeds: first(5, s.Seeds)},
 		}},
 		{"A deadline that is too near", "First come, first served; calls as those of exp, with a deadline of 3.6 times their 99th percentile.", parts(Ours, Tight, s.Seeds, s.Hundred, s.Thousand)},
-		{"Other shapes and seeds", "First come, first served; shapes and seeds that were looked at while the last constants were chosen.",
-			append(parts(Ours, Others, s.Others, nil, nil), parts(Ours, Shapes, s.Others, nil, nil)...)},
+		{
+			"Other shapes and seeds", "First come, first served; shapes and seeds that were looked at while the last constants were chosen.",
+			append(parts(Ours, Others, s.Others, nil, nil), parts(Ours, Shapes, s.Others, nil, nil)...),
+		},
 		{"Unseen shapes", "First come, first served; shapes and seeds with which no constant was chosen.", parts(Ours, Unseen, s.Fresh, s.FreshHundred, nil)},
 		{"Unseen seeds", "First come, first served; the shapes of above, with seeds with which no constant was chosen.", parts(Ours, Shapes, s.Fresh, nil, nil)},
 		{"No limiter", "First come, first served.", parts(None, Shapes, first(1, s.Seeds), nil, nil)},
