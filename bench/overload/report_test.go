@@ -65,7 +65,7 @@ func TestReport(t *testing.T) {
 	if err := os.WriteFile(file, []byte("before\n<!-- overload: begin (made by make overload) -->\nold\n<!-- overload: end -->\nafter\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	small := Size{Scenarios: Scenarios[1:2], Seeds: Seeds(1, 1), Fresh: Seeds(11, 11)}
+	small := Size{Scenarios: Scenarios[1:2], Seeds: Seeds(1, 1), Others: Seeds(11, 11), Fresh: Seeds(21, 21)}
 	if err := Write(dir, small, "### peers\n", nil); err != nil {
 		t.Fatal(err)
 	}
