@@ -1,52 +1,13 @@
 package segment
 
 import (
-	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
-
-// A segment of an earlier version, whose columns have several pages and page indexes, is read, merged with others and given a new sidecar.
-func TestEarlierSegment(t *testing.T) {
-	all := wild(900, 200) // it was made of these
-	dir := t.TempDir()
-	for _, suffix := range []string{Suffix, SidecarSuffix} {
-		b, err := os.ReadFile("testdata/before" + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "before"+suffix), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := filepath.Join(dir, "before"+Suffix)
-	f := opened(t, path)
-	same(t, whole(t, f.All(t.Context())), all)
-	if found, err := f.Verify(t.Context()); err != nil || len(found) > 0 {
-		t.Error(found, err)
-	}
-	info, err := Merge(t.Context(), []*File{f}, dir, "merged", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, whole(t, opened(t, info.Path).All(t.Context())), all)
-	before, err := os.ReadFile(sidecarPath(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Rebuild(path); err != nil {
-		t.Fatal(err)
-	}
-	if now, err := os.ReadFile(sidecarPath(path)); err != nil || !bytes.Equal(now, before) {
-		t.Errorf("the sidecar made anew differs: %v", err)
-	}
-}
 
 // footerOf is what a Parquet tool sees of a segment first.
 func footerOf(t *testing.T, f *File) *format.FileMetaData {
