@@ -1,9 +1,9 @@
 // Package keytable remembers a value for each of very many keys in little memory: beside the text of a key and its value it
-// takes 32 bytes less the first 18 of the text, and at most 8 for the index. It holds no pointers when the values hold
+// takes 32 bytes less the first 18 of the text, and about 5 for the index. It holds no pointers when the values hold
 // none, so the garbage collector does not look at it.
 //
-//	index (open addressing)      entries (in chunks, never moved)                 texts (in blocks)
-//	[tag │ slot] ─────────────▶  lock │ value │ how its text begins │ the rest ─▶  …ice-long-name ob-long-name…
+//	index (groups of 8 cells)    entries (in chunks, never moved)                 texts (in blocks)
+//	tags │ slots ─────────────▶  lock │ value │ how its text begins │ the rest ─▶  …ice-long-name ob-long-name…
 //
 // With a value of 32 bytes, an entry is one cache line, which is all that is read of a key with a short text, and all
 // that is written.
@@ -24,7 +24,7 @@ type Slot uint32
 
 const (
 	// MaxKeys is how many keys a table can hold.
-	MaxKeys = 1<<slotBits - 2
+	MaxKeys = 1 << slotBits
 	// MaxLength is how many bytes a key may have.
 	MaxLength = 512
 
@@ -85,23 +85,23 @@ func (t *Table[V]) Slots() Slot { return t.slots }
 // owner is changing something.
 func (t *Table[V]) Find(hash uint64, key string) *Entry[V] {
 	v := t.view.Load()
-	index, want := v.index, tag(hash)
 	i := v.home(hash)
-	for range index {
-		c := cell(index[i].Load())
-		if c == 0 {
-			break
-		}
-		if c.tag() == want {
-			if e := v.entry(c.slot()); e != nil {
+	for range v.index {
+		g := &v.index[i]
+		tags := g.tags.Load()
+		for m := equal(tags, tag(hash)); m != 0; m &= m - 1 {
+			if e := v.entry(g.slot(first(m))); e != nil {
 				e.Lock()
-				if e.begins(key) && (len(key) <= headSize || t.ends(e, key)) {
+				if t.has(e, key) {
 					return e
 				}
 				e.Unlock()
 			}
 		}
-		if i++; i == len(index) {
+		if equal(tags, 0) != 0 {
+			break
+		}
+		if i++; i == len(v.index) {
 			i = 0
 		}
 	}
@@ -205,9 +205,9 @@ func (t *Table[V]) vacate() Slot {
 	return t.slots - 1
 }
 
-// reindex writes the index anew, with so many cells.
-func (t *Table[V]) reindex(cells int) {
-	next := &view[V]{make([]atomic.Uint32, cells), t.view.Load().chunks}
+// reindex writes the index anew, with so many groups.
+func (t *Table[V]) reindex(groups int) {
+	next := &view[V]{make([]group, groups), t.view.Load().chunks}
 	for s, e := range t.All() {
 		next.link(t.hash(e), s)
 	}
