@@ -170,11 +170,11 @@ func (c *Core) Push(now Instant, w *Waiter) (evicted *Waiter) {
 func (c *Core) room(now Instant, class int) float64 {
 	l := &c.limit
 	d := l.deadline
-	service := l.mean * l.spread
+	left, service := patience*d, l.mean*l.spread // a service that is getting slower takes longer than it did for those who wait
 	if l.mode != fixed {
-		service = l.mean * min(l.spread, 4)
+		left, service = d, l.mean*min(l.spread, 4)
 	}
-	budget := min(max(d-service, 0.1*d), longestWait*d)
+	budget := min(max(left-service, 0.1*d), longestWait*d)
 	switch {
 	case c.favoured(now, class):
 		budget = max(budget, min(float64(c.Patience()), longestWait*d))
@@ -203,13 +203,17 @@ func (c *Core) favoured(now Instant, class int) bool {
 	return false
 }
 
-// stands says whether the queue has not been empty for so long that it is no burst.
+// stands says whether the queue has not been empty for so long that it is no burst. Where few calls are worked on at once, chance alone
+// makes a queue that lasts.
 func (c *Core) stands(now Instant) bool {
-	patience := c.config.Deadline
-	if c.limit.mode == fixed {
-		patience *= 3
+	times := longestBurst
+	if l := &c.limit; l.mode != fixed {
+		times = 1
+		if atOnce := l.rate * l.unqueued; atOnce > 0 { // by Little's law
+			times = min(max(fewAtOnce/atOnce, 1), longestBurst)
+		}
 	}
-	return c.queue.size() > 0 && now-c.standing > patience
+	return c.queue.size() > 0 && float64(now-c.standing) > times*float64(c.config.Deadline)
 }
 
 // Patience is how long a call may wait in the queue before it cannot be answered in time any more.

@@ -37,23 +37,31 @@ func TestKnownConcurrency(t *testing.T) {
 	}
 }
 
-// A standing queue is short, but later where the concurrency is known, and not for calls that go before those of a lower class.
+// A standing queue is short, but later where the concurrency is known or few calls are worked on at once, and not for calls that go before those of a lower class.
 func TestRoom(t *testing.T) {
 	for name, test := range map[string]struct {
 		known  int
+		atOnce float64 // calls worked on; 0: not known
 		stands time.Duration
 		asked  int // the lowest class that asked lately
 		want   float64
 	}{
-		"burst":                        {0, 100 * ms, 0, 60},
-		"standing":                     {0, 101 * ms, 0, 15},
-		"standing, with a lower class": {0, 101 * ms, 2, 70},
-		"known, burst":                 {5, 300 * ms, 0, 60},
-		"known, standing":              {5, 301 * ms, 0, 15},
+		"burst":                        {0, 0, 100 * ms, 0, 60},
+		"standing":                     {0, 0, 101 * ms, 0, 15},
+		"standing, with a lower class": {0, 0, 101 * ms, 2, 70},
+		"known, burst":                 {5, 5, 300 * ms, 0, 50},
+		"known, standing":              {5, 5, 301 * ms, 0, 15},
+		"ten at once, burst":           {0, 10, 100 * ms, 0, 60},
+		"ten at once, standing":        {0, 10, 101 * ms, 0, 15},
+		"two at once, burst":           {0, 2, 150 * ms, 0, 60},
+		"two at once, standing":        {0, 2, 151 * ms, 0, 15},
+		"one at a time, burst":         {0, 0.8, 300 * ms, 0, 60},
+		"one at a time, standing":      {0, 0.8, 301 * ms, 0, 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := New(Config{Deadline: 100 * ms, Known: test.known}, 0)
 			c.limit.rate, c.limit.mean, c.limit.spread = 1./float64(ms), float64(10*ms), 4
+			c.limit.unqueued = test.atOnce * float64(ms)
 			now := time.Minute
 			c.queue.push(&Waiter{})
 			c.standing, c.asked[test.asked] = now-test.stands, now

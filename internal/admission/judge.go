@@ -12,8 +12,9 @@ const (
 	// while probes find nothing.
 	probeFirst = 4
 	probeMost  = 8e9
-	// probeStep is how far above the floor a probe goes.
-	probeStep = 1.3
+	// probeStep is how far above the floor a probe goes, verifyStep how far above the lower limit a verification goes at most: where the
+	// limit stood before a deep cut all calls may come too late, and the service may have been faster then.
+	probeStep, verifyStep = 1.3, 2
 	// enoughCut is how far below its anchor a limit must be to be judged. Under answers that come too late it goes on being cut
 	// without judgement, down to deepestCut: the deeper, the sooner it can be judged.
 	enoughCut  = 0.85
@@ -64,7 +65,7 @@ func (l *limit) follow(now, seen float64, late bool) {
 		}
 		m := l.measured()
 		if m.good < l.anchor.good*(1-0.5*(1-part)) { // the cut cost goodput, or so it seems
-			l.lower, l.value, l.mode = m, l.anchor.limit, verify
+			l.lower, l.value, l.mode = m, min(l.anchor.limit, max(verifyStep*l.value, l.value+1)), verify
 			return
 		}
 		l.anchor = m
@@ -75,7 +76,7 @@ func (l *limit) follow(now, seen float64, late bool) {
 		if l.value*factor > l.anchor.limit {
 			l.anchor = level{}
 		}
-	case w.most < 0.8*l.value: // it is not the limit that makes the latency
+	case w.most < 0.8*float64(l.calls()): // it is not the limit that makes the latency
 		factor = 1
 	default:
 		if l.anchor.limit == 0 {

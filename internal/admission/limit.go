@@ -27,11 +27,18 @@ const (
 	mostPatience = 0.75
 	// longestWait is the share of the deadline that calls may wait in the queue, however short they are.
 	longestWait = 0.7
+	// longestBurst is for how many deadlines the queue may not have been empty until it is no burst any more, where the concurrency is known.
+	// Where it is found, it is one deadline, but more where fewer than fewAtOnce calls are worked on at once, for one of them as many.
+	longestBurst = 3.0
+	fewAtOnce    = 3.0
 	// gainToRise is by how much goodput must follow a higher limit before it is believed: staying too low costs goodput,
 	// staying too high only latency.
 	gainToRise = 0.3
 	// latePrice is how many good answers one more late answer costs, when two limits are compared.
 	latePrice = 2
+	// bigStep is how many times the limit before a limit is when, in one step, it is raised so far that the latency known is not that to
+	// expect: from one to two, or from two to three.
+	bigStep = 1.5
 	// deepCut and deeperCut are the parts of a limit that are left of it when it is cut so deep, in one step, that the latency known is
 	// not that to expect, or that it takes longer than half a deadline to see what came of it. A limit of ten or more is cut so deep by
 	// late answers only.
@@ -49,7 +56,7 @@ type mode uint8
 const (
 	slowStart mode = iota // grows by multiples until the latency answers
 	normal
-	verify // back at the limit from before a cut that cost goodput, to see whether it was the cut
+	verify // back towards the limit from before a cut that cost goodput, to see whether it was the cut
 	probe  // above the floor, to see whether the floor is too low
 	fixed  // the concurrency is known
 )
@@ -160,7 +167,7 @@ func (l *limit) completed(now Instant, s Sample) bool {
 		w.good++
 	}
 	w.time = at - w.began
-	if w.n < l.windowSize() || w.time < min(max(l.mean, 0.02*l.deadline), 0.5*l.deadline) {
+	if w.n < l.windowSize() && !l.plainlyLate() || w.time < min(max(l.mean, 0.02*l.deadline), 0.5*l.deadline) {
 		return false
 	}
 	l.update(at)
@@ -172,6 +179,14 @@ func (l *limit) windowSize() float64 {
 		return min(max(l.value/2, 2), fullWindow)
 	}
 	return fullWindow
+}
+
+// plainlyLate says whether the answers come so late that half a window is enough to see it. One worker who has got slower takes long to
+// fill a whole one, and all that he does in the meantime is in vain.
+func (l *limit) plainlyLate() bool {
+	w := &l.window
+	return w.n >= fullWindow/2 && w.limited && l.mode != fixed && l.mode != slowStart && w.full >= 0.8*w.n &&
+		w.time >= lateLook*l.deadline && w.latency/w.n-w.deviation() > lateShare*l.deadline
 }
 
 // update learns from the window and begins the next.
@@ -211,15 +226,17 @@ func (l *limit) update(now float64) {
 	l.window = window{began: max(now, l.settled)}
 }
 
-// moved begins the measurements anew at another limit. After a deep cut, calls take so much less, by Little's law, than is known of those
-// before; and those that were let in before take long to go.
+// moved begins the measurements anew at another limit. After a deep cut or a big step, calls take so much less or more, by Little's law,
+// than is known of those before; and those that were let in before a cut take long to go.
 func (l *limit) moved(now, seen float64, before int) {
 	w, part, longest := &l.window, ratio(l.value, float64(before)), l.deadline/2
-	if part <= deepCut && w.full >= 0.8*w.n {
-		l.mean *= part
+	if (part <= deepCut || part >= bigStep && l.mode != slowStart) && w.full >= 0.8*w.n {
+		l.mean = min(l.mean*part, l.deadline)
 	}
 	if part <= deeperCut {
 		longest = l.deadline
+	}
+	if part <= deepCut { // what is seen of calls from before would be taken for a long tail
 		l.gone = now + min(seen, longest)
 	}
 	l.judge = sums{}

@@ -141,7 +141,7 @@ func TestIdleTimeSaysNothing(t *testing.T) {
 	b.now += 10 * time.Hour
 	b.run(time.Second, 2)
 	after := b.core.limit
-	if after.floor < 0.7*before.floor || after.value < 0.6*before.value || after.rate < 0.7*before.rate {
+	if after.floor < 0.7*before.floor || after.value < 0.7*before.floor || after.rate < 0.7*before.rate { // the limit may be that of a probe, before
 		t.Errorf("floor %v, limit %v, rate %v became %v, %v, %v", before.floor, before.value, before.rate, after.floor, after.value, after.rate)
 	}
 }
@@ -263,7 +263,8 @@ func TestFromOneTwoAreTried(t *testing.T) {
 	}
 }
 
-// After a deep cut calls are expected to take so much less, and it takes longer until those that were let in before are gone.
+// After a deep cut calls are expected to take so much less, and it takes longer until those that were let in before are gone. Until then nothing is
+// learned of them: beside what is expected they would look like a long tail.
 func TestDeepCut(t *testing.T) {
 	for _, c := range []struct {
 		to, full float64
@@ -276,5 +277,80 @@ func TestDeepCut(t *testing.T) {
 		if time.Duration(l.mean) != c.mean || Instant(l.settled) != c.settled {
 			t.Errorf("from 10 to %v: mean %v, settled after %v", c.to, time.Duration(l.mean), Instant(l.settled))
 		}
+		before := l.tail
+		l.completed(c.settled-1, sampleOf(100*ms, 10, true, true))
+		if deep := c.to <= 6; deep != (l.tail == before) {
+			t.Errorf("from 10 to %v: the tail is %+v, and was %+v before a call from before the cut ended", c.to, l.tail, before)
+		}
+	}
+}
+
+// From one to two, and so on, calls are expected to take so much longer, but not when all that is known is the start.
+func TestBigStep(t *testing.T) {
+	for _, c := range []struct {
+		mode     mode
+		from     int
+		to, full float64
+		mean     time.Duration
+	}{{normal, 1, 2, 16, 40 * ms}, {probe, 2, 3, 16, 30 * ms}, {normal, 5, 7, 16, 20 * ms}, {verify, 1, 9, 16, 100 * ms}, {normal, 1, 2, 12, 20 * ms}, {slowStart, 8, 32, 16, 20 * ms}} {
+		l := newLimit(float64(100*ms), 0)
+		l.mode, l.value, l.mean, l.window.n, l.window.full = c.mode, c.to, float64(20*ms), 16, c.full
+		l.moved(0, float64(20*ms), c.from)
+		if time.Duration(l.mean) != c.mean {
+			t.Errorf("%v from %d to %v: calls are expected to take %v, not %v", c.mode, c.from, c.to, time.Duration(l.mean), c.mean)
+		}
+	}
+}
+
+// When answers come plainly too late, half a window is enough to cut the limit; when they do not, it is not.
+func TestPlainlyLateAnswersEndTheWindow(t *testing.T) {
+	for _, takes := range []time.Duration{90 * ms, 50 * ms} {
+		l := newLimit(float64(100*ms), 0)
+		l.mode, l.value, l.mean, l.quiet = normal, 9, 2e7, false
+		for i := range fullWindow / 2 {
+			l.window.limited = true
+			l.completed(Instant(i+1)*10*ms, sampleOf(takes, 9, true, true))
+		}
+		if late := takes == 90*ms; late != (l.value < 7) || late != (l.window.n == 0) {
+			t.Errorf("calls take %v: after half a window the limit is %v, and %v calls are in the window", takes, l.value, l.window.n)
+		}
+	}
+}
+
+// After a cut that cost goodput a higher limit is tried, but of that from before the cut no more than is twice the lower one.
+func TestVerificationDoublesAtMost(t *testing.T) {
+	for _, c := range []struct{ anchor, value, want float64 }{{100, 20, 40}, {30, 20, 30}, {10, 1, 2}, {2, 1.2, 2}} {
+		l := newLimit(float64(100*ms), 0)
+		l.mode, l.value, l.anchor = normal, c.value, level{limit: c.anchor, good: 1}
+		l.judge, l.window = sums{n: 100, time: float64(time.Second), good: 100}, window{sums: sums{n: 16, time: float64(160 * ms), good: 16}, full: 16, most: c.value}
+		l.follow(float64(time.Second), float64(40*ms), false)
+		if l.mode != verify || l.value != c.want || l.lower.limit != c.value {
+			t.Errorf("%+v: %v at %v, compared with %v", c, l.mode, l.value, l.lower.limit)
+		}
+	}
+}
+
+// A limit of 1.4 is one call: when one is in flight, the limit is reached, and two are tried.
+func TestReachedIsOfWholeCalls(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 100 * ms}, 0), workers: 2, takes: 40 * ms}
+	b.core.limit.value, b.core.limit.mode = 1.4, normal
+	b.core.publish()
+	b.run(3*time.Second, 5)
+	if share := b.share(b.run(5*time.Second, 5), 5*time.Second); share < 0.9 {
+		t.Errorf("%.2f of what could be done: %+v", share, b.core.State())
+	}
+}
+
+// One worker gets three times slower while he has as many calls before him as he could do in time: few are done in vain.
+func TestOneWorkerGetsSlower(t *testing.T) {
+	b := &bench{core: New(Config{Deadline: 141 * ms}, 0), workers: 1, takes: 10 * ms}
+	b.run(3*time.Second, 0.9)
+	b.run(2*time.Second, 1.5)
+	b.takes = 30 * ms
+	if share := b.share(b.run(time.Second, 2), time.Second); share < 0.85 {
+		t.Errorf("%.2f of what could be done in the first second: %+v", share, b.core.State())
+	}
+	if share := b.share(b.run(10*time.Second, 2), 10*time.Second); share < 0.95 {
+		t.Errorf("%.2f of what could be done after that: %+v", share, b.core.State())
 	}
 }
