@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion/server/logs/internal/lines"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 // cpu is the CPU time that this process has used.
@@ -31,7 +32,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.ResetTimer()
 	began := cpu(b)
 	for i := range b.N {
-		if err := j.Append(b.Context(), all[i%100*benchBatch:][:benchBatch]); err != nil {
+		if err := j.Append(b.Context(), packed.Pack(all[i%100*benchBatch:][:benchBatch], nil)); err != nil {
 			b.Fatal(err)
 		}
 		if i%100 == 99 { // so that the disk does not fill
@@ -55,7 +56,7 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	defer j.Close()
 	for i := range 100 {
-		if err := j.Append(b.Context(), all[i*benchBatch:][:benchBatch]); err != nil {
+		if err := j.Append(b.Context(), packed.Pack(all[i*benchBatch:][:benchBatch], nil)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 // image is a journal of several files, in memory.
@@ -149,7 +150,7 @@ func TestBitFlips(t *testing.T) {
 					t.Fatalf("byte %d of %s: %v", at, file, d)
 				}
 			}
-			if err := j.Append(t.Context(), all[0]); err != nil {
+			if err := j.Append(t.Context(), packed.Pack(all[0], nil)); err != nil {
 				t.Fatal(err)
 			}
 			again, damages := replayAll(t, j, Position{})
@@ -314,7 +315,7 @@ func FuzzFile(f *testing.F) {
 	}
 	all := batches(4)
 	for _, b := range all {
-		if err := j.Append(f.Context(), b); err != nil {
+		if err := j.Append(f.Context(), packed.Pack(b, nil)); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -342,7 +343,7 @@ func FuzzFile(f *testing.F) {
 			within(t, records, all)
 		}
 		b := &batch{result: make(chan error, 1)}
-		b.record, b.head = encodeRecord(all[0])
+		b.record, b.head = encodeRecord(packed.Pack(all[0], nil))
 		if j.commit([]*batch{b}); <-b.result != nil {
 			t.Fatal("it cannot be continued")
 		}

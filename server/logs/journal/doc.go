@@ -17,7 +17,7 @@
 //
 // Records are numbered without a gap through all files, so what is missing can be counted. The CRC of a record's header
 // starts from the file's random salt and from where the record stands: bytes of a line that look like a record, by chance or
-// on purpose, are never taken for one. Numbers of fixed width are little-endian; the payload (see encode.go) is made of
+// on purpose, are never taken for one. Numbers of fixed width are little-endian; the payload (see package packed) is made of
 // varints, and compressed with S2 when that helps.
 //
 // # After a crash

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/internal/lines"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 // start makes n appends at once, and returns their errors when they have ended.
@@ -22,7 +23,7 @@ func start(t *testing.T, j *Journal, n int) (wait func() []error) {
 	all, errs := batches(n), make([]error, n)
 	var group sync.WaitGroup
 	for i, b := range all {
-		group.Go(func() { errs[i] = j.Append(t.Context(), b) })
+		group.Go(func() { errs[i] = j.Append(t.Context(), packed.Pack(b, nil)) })
 	}
 	return func() []error {
 		group.Wait()
@@ -103,7 +104,7 @@ func TestFull(t *testing.T) {
 		for ; full == nil && taken < 1000; taken++ {
 			refused := make(chan error, 1)
 			waiting.Go(func() {
-				if err := j.Append(t.Context(), batch); err != nil {
+				if err := j.Append(t.Context(), packed.Pack(batch, nil)); err != nil {
 					refused <- err
 				}
 			})
@@ -118,7 +119,7 @@ func TestFull(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := make(chan error)
-		go func() { gone <- j.Append(ctx, []entry.Entry{{}}) }()
+		go func() { gone <- j.Append(ctx, packed.Pack([]entry.Entry{{}}, nil)) }()
 		synctest.Wait()
 		cancel()
 		if err := <-gone; !errors.Is(err, context.Canceled) {
@@ -127,14 +128,14 @@ func TestFull(t *testing.T) {
 		close(hold)
 		noErrors(t, first())
 		waiting.Wait()
-		if err := j.Append(t.Context(), batch); err != nil {
+		if err := j.Append(t.Context(), packed.Pack(batch, nil)); err != nil {
 			t.Errorf("when the disk is well again: %v", err)
 		}
 		if j.waiting != 0 {
 			t.Errorf("%d bytes wait when nothing does", j.waiting)
 		}
 		large := lines.Generate(1, 1000)
-		if err := j.Append(t.Context(), large); err != nil {
+		if err := j.Append(t.Context(), packed.Pack(large, nil)); err != nil {
 			t.Errorf("one that is larger than all that may wait: %v", err)
 		}
 		shut(t, j)
@@ -174,7 +175,7 @@ func TestCloseWaitsForWhatIsEncoded(t *testing.T) {
 		go func() { closed <- j.Close() }()
 		synctest.Wait()
 		b := &batch{result: make(chan error, 1)}
-		b.record, b.head = encodeRecord([]entry.Entry{{}})
+		b.record, b.head = encodeRecord(packed.Pack([]entry.Entry{{}}, nil))
 		j.enqueue(b, 1000)
 		noErrors(t, []error{<-b.result, <-closed})
 	})
@@ -188,7 +189,7 @@ func TestDiskFull(t *testing.T) {
 		var want [][]entry.Entry
 		failures := 0
 		for i, b := range batches(12) {
-			switch err := j.Append(t.Context(), b); {
+			switch err := j.Append(t.Context(), packed.Pack(b, nil)); {
 			case err == nil:
 				want = append(want, b)
 			case !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC):
@@ -224,7 +225,7 @@ func TestFailedSync(t *testing.T) {
 	appendAll(t, j, all[:2])
 	m.set(func(m *memoryFS) { m.syncErr = errDisk })
 	for range 3 {
-		if err := j.Append(t.Context(), all[5]); !errors.Is(err, errDisk) || errors.Is(err, ErrNoSpace) {
+		if err := j.Append(t.Context(), packed.Pack(all[5], nil)); !errors.Is(err, errDisk) || errors.Is(err, ErrNoSpace) {
 			t.Fatal(err)
 		}
 	}
@@ -250,7 +251,7 @@ func TestFailedUndo(t *testing.T) {
 	appendAll(t, j, all[:2])
 	m.set(func(m *memoryFS) { m.cutErr, m.room = errDisk, 40 })
 	for range 2 {
-		if err := j.Append(t.Context(), all[5]); !errors.Is(err, errDisk) {
+		if err := j.Append(t.Context(), packed.Pack(all[5], nil)); !errors.Is(err, errDisk) {
 			t.Fatal(err)
 		}
 	}
@@ -281,7 +282,7 @@ func TestReplayedIsDurable(t *testing.T) {
 		j := open(t, "j", Options{FS: m})
 		appendAll(t, j, all[:2])
 		m.set(func(m *memoryFS) { m.syncErr, m.cutErr = errDisk, errDisk })
-		if err := j.Append(t.Context(), all[2]); err == nil {
+		if err := j.Append(t.Context(), packed.Pack(all[2], nil)); err == nil {
 			t.Fatal("acknowledged without an fsync")
 		}
 		shut(t, j)
@@ -352,7 +353,7 @@ func powerCuts(t *testing.T, lying bool) (missing int) {
 				next++
 			}
 			m.set(func(m *memoryFS) { m.syncErr, m.cutErr = errDisk, errDisk }) // what comes now is not acknowledged
-			if err := j.Append(t.Context(), all[next]); err == nil {
+			if err := j.Append(t.Context(), packed.Pack(all[next], nil)); err == nil {
 				t.Fatal("acknowledged without an fsync")
 			}
 			next++

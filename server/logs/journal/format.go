@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 const (
@@ -109,7 +111,7 @@ func parseRecordHead(b []byte, salt uint64, offset int64) (recordHead, bool) {
 		return recordHead{}, false
 	}
 	length, count := binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
-	if length > MaxBatch || count > maxLines {
+	if length > MaxBatch || int64(count) > int64(packed.MaxLines) {
 		return recordHead{}, false
 	}
 	return recordHead{

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gabion-io/gabion"
-	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 // What the functions of this package return; look for them with [errors.Is].
@@ -132,20 +132,17 @@ func (j *Journal) End() Position {
 	return j.end
 }
 
-// Append writes a batch, and returns nil when it is durable; an empty batch is at once. After [ErrFull], [ErrTooLarge],
+// Append writes a batch, and returns nil when it is durable; one without lines is at once. After [ErrFull], [ErrTooLarge],
 // [ErrClosed], [ErrNoSpace] and other errors of the disk the batch is not in the journal, unless the process ends before a
-// failed disk let it undo the write. When ctx ends first, the batch may be written or not. The entries may be changed when Append has returned.
-func (j *Journal) Append(ctx context.Context, entries []entry.Entry) error {
+// failed disk let it undo the write. When ctx ends first, the batch may be written or not.
+func (j *Journal) Append(ctx context.Context, lines *packed.Lines) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("journal: nothing was written: %w", context.Cause(ctx))
 	}
-	if len(entries) == 0 {
+	if lines.Len() == 0 {
 		return nil
 	}
-	size := int64(0)
-	for i := range entries {
-		size += int64(entries[i].Size())
-	}
+	size := int64(lines.Size())
 	if size > MaxBatch {
 		return fmt.Errorf("%w: %d bytes, at most %d: split it", ErrTooLarge, size, MaxBatch)
 	}
@@ -153,7 +150,7 @@ func (j *Journal) Append(ctx context.Context, entries []entry.Entry) error {
 		return err
 	}
 	b := &batch{result: make(chan error, 1)}
-	b.record, b.head = encodeRecord(entries)
+	b.record, b.head = encodeRecord(lines)
 	j.enqueue(b, size)
 	select {
 	case err := <-b.result:

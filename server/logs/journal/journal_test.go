@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/internal/lines"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 // open opens a journal that commits at once, and closes it when the test ends.
@@ -36,16 +39,22 @@ func shut(t *testing.T, j *Journal) {
 func batches(n int) [][]entry.Entry {
 	all, pool := make([][]entry.Entry, n), lines.Generate(1, 4*n)
 	for i := range all {
-		all[i] = pool[4*i:][:1+i%4]
+		all[i] = together(pool[4*i:][:1+i%4])
 		all[i][0].Message = strconv.Itoa(i)
 	}
+	return all
+}
+
+// together puts the lines of each service behind each other, as they are packed.
+func together(all []entry.Entry) []entry.Entry {
+	slices.SortStableFunc(all, func(a, b entry.Entry) int { return strings.Compare(a.Service, b.Service) })
 	return all
 }
 
 func appendAll(t *testing.T, j *Journal, all [][]entry.Entry) {
 	t.Helper()
 	for _, b := range all {
-		if err := j.Append(t.Context(), b); err != nil {
+		if err := j.Append(t.Context(), packed.Pack(b, nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -119,7 +128,7 @@ func TestFilesAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{MaxFile: 4000})
 	appendAll(t, j, batches(100))
-	if err := j.Append(t.Context(), lines.Generate(1, 500)); err != nil { // larger than a file
+	if err := j.Append(t.Context(), packed.Pack(lines.Generate(1, 500), nil)); err != nil { // larger than a file
 		t.Fatal(err)
 	}
 	appendAll(t, j, batches(10))
@@ -226,23 +235,23 @@ func TestLock(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
-	if err := j.Append(t.Context(), nil); err != nil {
+	if err := j.Append(t.Context(), packed.Pack(nil, nil)); err != nil {
 		t.Errorf("nothing: %v", err)
 	}
-	big := make([]entry.Entry, maxLines+1)
-	if err := j.Append(t.Context(), big); !errors.Is(err, ErrTooLarge) {
+	big := make([]entry.Entry, packed.MaxLines+1)
+	if err := j.Append(t.Context(), packed.Pack(big, nil)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
-	if err := j.Append(t.Context(), big[:maxLines]); err != nil {
+	if err := j.Append(t.Context(), packed.Pack(big[:packed.MaxLines], nil)); err != nil {
 		t.Errorf("as large as allowed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := j.Append(ctx, batches(1)[0]); !errors.Is(err, context.Canceled) {
+	if err := j.Append(ctx, packed.Pack(batches(1)[0], nil)); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 	shut(t, j)
-	if err := j.Append(t.Context(), batches(1)[0]); !errors.Is(err, ErrClosed) {
+	if err := j.Append(t.Context(), packed.Pack(batches(1)[0], nil)); !errors.Is(err, ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
 	if _, err := j.Rotate(); !errors.Is(err, ErrClosed) {

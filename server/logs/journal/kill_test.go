@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/gabion-io/gabion/server/logs/internal/lines"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 )
 
 // childDir is the environment variable that makes this test binary a process that writes into that journal until it is killed.
@@ -37,9 +38,9 @@ func writeForEver(dir string) error {
 	for g := range 4 {
 		go func() {
 			for n := first + g; ; n += 4 {
-				b := lines.Generate(uint64(n), 1+n%50)
+				b := together(lines.Generate(uint64(n), 1+n%50))
 				b[0].Message = strconv.Itoa(n)
-				if err := j.Append(context.Background(), b); err != nil {
+				if err := j.Append(context.Background(), packed.Pack(b, nil)); err != nil {
 					failed <- err
 				}
 				out.Lock()
@@ -102,7 +103,7 @@ func checkKilled(t *testing.T, dir string, acknowledged map[int]bool) {
 	found := map[int]bool{}
 	for _, r := range records {
 		n, err := strconv.Atoi(r.Entries[0].Message)
-		if err != nil || len(r.Entries) != 1+n%50 || r.Entries[len(r.Entries)-1].Trace != lines.Generate(uint64(n), 1+n%50)[n%50].Trace {
+		if err != nil || len(r.Entries) != 1+n%50 || r.Entries[len(r.Entries)-1].Trace != together(lines.Generate(uint64(n), 1+n%50))[n%50].Trace {
 			t.Fatalf("not what was written: %+v", r)
 		}
 		found[n] = true

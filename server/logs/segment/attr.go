@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -9,24 +10,41 @@ import (
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
+// quoted remembers how the names of attributes are written, by their place: those of a line are mostly those of the line before.
+type quoted [8][]byte
+
 // appendAttrs appends the attributes as a JSON object of texts, in their order, names that occur twice twice. None at all is "".
-func appendAttrs(b []byte, attrs []entry.Attr) []byte {
+func (q *quoted) appendAttrs(b []byte, attrs []entry.Attr) []byte {
 	if len(attrs) == 0 {
 		return b
 	}
 	start := len(b)
 	for i := range attrs {
-		name, value := attrs[i].Name, attrs[i].Value
-		b = append(b, ',')
-		if simple(name) && simple(value) {
-			b = append(append(append(append(append(b, '"'), name...), `":"`...), value...), '"')
-			continue
+		b = q.appendName(b, i, attrs[i].Name)
+		if value := attrs[i].Value; simple(value) {
+			b = append(append(append(b, '"'), value...), '"')
+		} else {
+			b = appendQuoted(b, value)
 		}
-		b = append(appendQuoted(b, name), ':')
-		b = appendQuoted(b, value)
 	}
 	b[start] = '{'
 	return append(b, '}')
+}
+
+// appendName appends a comma and the name of the attribute at that place.
+func (q *quoted) appendName(b []byte, place int, name string) []byte {
+	if place >= len(q) {
+		return append(appendQuoted(append(b, ','), name), ':')
+	}
+	known := q[place] // ,"name":
+	if len(known) != len(name)+4 || string(known[2:2+len(name)]) != name {
+		if !simple(name) {
+			return append(appendQuoted(append(b, ','), name), ':')
+		}
+		known = append(append(append(known[:0], `,"`...), name...), `":`...)
+		q[place] = known
+	}
+	return append(b, known...)
 }
 
 func btoi(b bool) int {
@@ -60,22 +78,30 @@ func appendQuoted(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// simple reports whether a text is written in JSON as it is, as nearly all are.
+// simple reports whether a text is written in JSON as it is, as nearly all are: it has ASCII alone, no control characters, no " and no \.
 func simple(s string) bool {
-	for i := range len(s) {
-		if !simpleByte[s[i]] {
+	b := bytesOf(s)
+	if len(b) < 8 {
+		for _, c := range b {
+			if c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+				return false
+			}
+		}
+		return true
+	}
+	for at := 0; at < len(b)-8; at += 8 {
+		if !simpleEight(binary.LittleEndian.Uint64(b[at:])) {
 			return false
 		}
 	}
-	return true
+	return simpleEight(binary.LittleEndian.Uint64(b[len(b)-8:])) // some of them again
 }
 
-var simpleByte = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\'
-	}
-	return t
-}()
+// simpleEight is simple for eight bytes at once. It subtracts from each byte so that its highest bit is set when that one was too small.
+func simpleEight(b uint64) bool {
+	quote, slash := b^'"'*ones, b^'\\'*ones
+	return (b|(b-' '*ones)&^b|(quote-ones)&^quote|(slash-ones)&^slash)&(0x80*ones) == 0
+}
 
 // readAttrs appends what is in a JSON object to attrs and reports whether it was one. It understands what appendAttrs writes: texts only.
 func readAttrs(attrs []entry.Attr, s string) ([]entry.Attr, bool) {

@@ -34,7 +34,7 @@ func BenchmarkWrite(b *testing.B) {
 	var bytes int64
 	for b.Loop() {
 		all := slices.Clone(unsorted)
-		Sort(all)
+		inOrder(all)
 		info, err := Write(dir, "day", slices.Values(all), Options{})
 		if err != nil {
 			b.Fatal(err)
@@ -51,7 +51,7 @@ func BenchmarkWrite(b *testing.B) {
 func BenchmarkRead(b *testing.B) {
 	all, _ := day()
 	all = slices.Clone(all)
-	Sort(all)
+	inOrder(all)
 	info, err := Write(b.TempDir(), "day", slices.Values(all), Options{})
 	if err != nil {
 		b.Fatal(err)

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"math/bits"
+	"unsafe"
 )
 
 const (
@@ -17,7 +18,11 @@ type set struct {
 	table  []uint64
 	n      int
 	recent [1 << 9]uint64 // most words come again soon; this is looked at first, since it stays in the processor's cache
+	later  []uint64       // not mixed and not inserted yet
 }
+
+// together is how many hashes are inserted together: then the processor need not wait for the memory of each.
+const together = 1 << 9
 
 func (s *set) reset() {
 	if s.table == nil {
@@ -25,28 +30,52 @@ func (s *set) reset() {
 	}
 	clear(s.table)
 	clear(s.recent[:])
+	s.later = s.later[:0]
 	s.n = 0
 }
 
 func (s *set) full() bool { return s.n > maxDistinct }
 
-func (s *set) add(h uint64) {
-	h = max(h, 1)
-	if seen := &s.recent[h>>55]; *seen != h {
-		*seen = h
-		s.insert(h)
+// slack is how many bytes more than a text has can be read when its words are looked for.
+const slack = 8
+
+// addWords adds the words of the first n bytes of b, as [eachWord] gives them. It finds those of 64 bytes at a time and most of them in the table of recent
+// ones, because this takes much of the time. b has a slack.
+func (s *set) addWords(b []byte, n int) {
+	for n > 0 {
+		next := min(n, maskSize)
+		for mask := wordMask(b, next); mask != 0; {
+			rest := mask & (mask + mask&-mask) // without the lowest word
+			at, end := bits.TrailingZeros64(mask), maskSize-bits.LeadingZeros64(mask^rest)
+			if end == maskSize && n > maskSize { // it may go on
+				next = at
+				break
+			}
+			h := wordAt(b[at:], end-at)
+			if seen := &s.recent[h>>55]; *seen != h || h == 0 {
+				*seen = h
+				if s.later = append(s.later, h); len(s.later) == together {
+					s.flush()
+				}
+			}
+			mask = rest
+		}
+		if next == 0 { // it takes all of them
+			var h uint64
+			h, _, next = nextWord(unsafe.String(&b[0], n), 0) //nolint:gosec // it is not kept
+			next = min(next, n)
+			s.insert(max(h, 1))
+		}
+		b, n = b[next:], n-next
 	}
 }
 
-// addWords adds the words of a text. It is [eachWord], written out because it takes much of the time.
-func (s *set) addWords(text string) {
-	for at := 0; at < len(text); {
-		var h uint64
-		var n int
-		if h, n, at = nextWord(text, at); n > 0 {
-			s.add(h)
-		}
+// flush inserts what is still to be inserted.
+func (s *set) flush() {
+	for _, h := range s.later {
+		s.insert(max(mix(h), 1))
 	}
+	s.later = s.later[:0]
 }
 
 func (s *set) insert(h uint64) {
@@ -79,6 +108,7 @@ func (s *set) grow() {
 
 // bloom makes a filter of the set; nil when the set is full, which stands for "perhaps".
 func (s *set) bloom() bloom {
+	s.flush()
 	if s.full() {
 		return nil
 	}

@@ -25,7 +25,7 @@ func TestFooter(t *testing.T) {
 	for i, e := range all {
 		e.Service = []string{"a", "b", "ü"}[i*3/len(all)]
 	}
-	Sort(all)
+	inOrder(all)
 	meta := footerOf(t, made(t, all, Options{Rows: 300}))
 	if meta.NumRows != 1000 || len(meta.RowGroups) != 4 {
 		t.Fatalf("%+v", meta)
@@ -57,7 +57,7 @@ func TestFooterWithoutOrder(t *testing.T) {
 	for i, e := range all {
 		e.Service = []string{"\x81", "ü"}[i%2]
 	}
-	Sort(all)
+	inOrder(all)
 	f := made(t, all, Options{})
 	g := &footerOf(t, f).RowGroups[0]
 	if s := g.Columns[colService].MetaData.Statistics; len(g.SortingColumns) > 0 || len(s.MinValue)+len(s.MaxValue) > 0 {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -34,7 +35,11 @@ func FuzzAttrs(f *testing.F) {
 	f.Add(`{"a":"\u0041\ud83d\ude00\n"}`, "")
 	f.Fuzz(func(t *testing.T, name, value string) {
 		attrs := []entry.Attr{{Name: name, Value: value}, {Name: value, Value: name}}
-		written := appendAttrs(nil, attrs)
+		var q quoted
+		written := q.appendAttrs(nil, attrs)
+		if again := q.appendAttrs(nil, attrs); !bytes.Equal(again, written) {
+			t.Errorf("%q is written as %s, and then as %s", attrs, written, again)
+		}
 		if !json.Valid(written) || !utf8.Valid(written) {
 			t.Errorf("%s is no JSON", written)
 		}
@@ -46,6 +51,39 @@ func FuzzAttrs(f *testing.F) {
 			t.Errorf("%q is no JSON and read as %q", name, back)
 		}
 	})
+}
+
+// A text is simple when none of its bytes is special, wherever it stands and however many there are.
+func TestSimple(t *testing.T) {
+	for n := range 26 {
+		for at := range n {
+			for c := range 256 {
+				text := []byte(strings.Repeat("x~ #", 8)[:n])
+				text[at] = byte(c)
+				want := c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\'
+				if simple(string(text)) != want {
+					t.Fatalf("%q is simple: %v", text, !want)
+				}
+			}
+		}
+	}
+	if !simple("") {
+		t.Error("no text is not simple")
+	}
+}
+
+// Names are written as they are, also at a place where there was another one.
+func TestNames(t *testing.T) {
+	var q quoted
+	for _, names := range [][]string{{"a", "b"}, {"b", "a"}, {"aa", "\""}, {"", "b"}, {"", ""}, {"a", "ü"}, strings.Split("a,b,c,d,e,f,g,h,i,j", ","), {"b"}} {
+		var attrs []entry.Attr
+		for _, name := range names {
+			attrs = append(attrs, entry.Attr{Name: name, Value: "v"})
+		}
+		if back, ok := readAttrs(nil, string(q.appendAttrs(nil, attrs))); !ok || !slices.Equal(back, attrs) {
+			t.Errorf("%q is read as %q", attrs, back)
+		}
+	}
 }
 
 func FuzzWords(f *testing.F) {
@@ -65,7 +103,51 @@ func FuzzWords(f *testing.F) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%q has other words", s)
 		}
+		var set set
+		set.reset()
+		set.addWords(append([]byte(s), make([]byte, slack)...), len(s))
+		slices.Sort(want)
+		if got = set.hashes(); !slices.Equal(got, slices.Compact(want)) {
+			t.Errorf("%q has %d words in a set, want %d", s, len(got), len(want))
+		}
 	})
+}
+
+// hashes are those in the set, the least first.
+func (s *set) hashes() []uint64 {
+	s.flush()
+	var found []uint64
+	for _, h := range s.table {
+		if h != 0 {
+			found = append(found, h)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// The words of texts of all lengths around those that are looked at together are all found, wherever one begins and ends.
+func TestAddWords(t *testing.T) {
+	r := newRandom(5)
+	var set set
+	for n := range 200 {
+		for range 10 {
+			text := make([]byte, n)
+			for i := range text {
+				text[i] = "aZ09\xff\x80-_ /@[`{"[r.IntN(14)*r.IntN(2)]
+			}
+			set.reset()
+			set.addWords([]byte(string(text)+"Aa0\xffAa0Z"), n)
+			var want []uint64
+			for w := range entry.Words(string(text)) {
+				want = append(want, slowHash(w))
+			}
+			slices.Sort(want)
+			if !slices.Equal(set.hashes(), slices.Compact(want)) {
+				t.Fatalf("%q has %d words in a set, want %d", text, len(set.hashes()), len(want))
+			}
+		}
+	}
 }
 
 // slowHash is the hash of a word as the format has it, byte by byte.
@@ -116,8 +198,8 @@ func TestBloom(t *testing.T) {
 		hashes := make([]uint64, n)
 		for i := range hashes {
 			hashes[i] = r.Uint64()
-			s.add(hashes[i])
-			s.add(hashes[i])
+			s.insert(hashes[i])
+			s.insert(hashes[i])
 		}
 		b := s.bloom()
 		for _, h := range hashes {
@@ -136,7 +218,7 @@ func TestBloom(t *testing.T) {
 	var full set
 	full.reset()
 	for range maxDistinct + 10 {
-		full.add(r.Uint64())
+		full.insert(r.Uint64())
 	}
 	if b := full.bloom(); b != nil || !b.has(1) {
 		t.Error("a full set does not say that it knows nothing")

@@ -9,6 +9,7 @@ type gatherer struct {
 	times []int64
 	index [columns][]int32 // of columns with few different values: which one
 	texts [columns]texted  // of the others, and of the rows of such a column from where there were too many values
+	names quoted
 }
 
 // texted is a column of texts as they are written, one after the other.
@@ -27,12 +28,6 @@ func (t *texted) add(s string) {
 	t.lengths = append(t.lengths, int32(len(t.data)-start))
 }
 
-func (t *texted) addAttrs(attrs []entry.Attr) {
-	start := len(t.data)
-	t.data = appendAttrs(t.data, attrs)
-	t.lengths = append(t.lengths, int32(len(t.data)-start))
-}
-
 // add takes a line. which are the places of its words in the tallies, less than 0 when there are too many.
 func (g *gatherer) add(e *entry.Entry, which places) {
 	g.times = append(g.times, e.Time)
@@ -47,7 +42,14 @@ func (g *gatherer) add(e *entry.Entry, which places) {
 	g.texts[colTrace].add(e.Trace)
 	g.texts[colSpan].add(e.Span)
 	g.texts[colMessage].add(e.Message)
-	g.texts[colAttrs].addAttrs(e.Attrs)
+	g.addAttrs(e.Attrs)
+}
+
+func (g *gatherer) addAttrs(attrs []entry.Attr) {
+	t := &g.texts[colAttrs]
+	start := len(t.data)
+	t.data = g.names.appendAttrs(t.data, attrs)
+	t.lengths = append(t.lengths, int32(len(t.data)-start))
 }
 
 func (g *gatherer) reset() {

@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"bufio"
+
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
@@ -15,6 +17,7 @@ type indexer struct {
 // marks are what is collected of a row group: its words, its traces, and the values that are counted.
 type marks struct {
 	words  set
+	text   []byte // of the line
 	traces []uint64
 	tally  tallies
 }
@@ -25,9 +28,9 @@ func (m *marks) reset() {
 	m.traces = m.traces[:0]
 }
 
-// newIndexer begins a sidecar. m may have been used before.
-func newIndexer(path string, m *marks) (*indexer, error) {
-	s, err := newSink(path)
+// newIndexer begins a sidecar. buf is for its content; both may have been used before.
+func newIndexer(path string, buf *bufio.Writer, m *marks) (*indexer, error) {
+	s, err := newSink(path, buf)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +48,22 @@ func (x *indexer) add(e *entry.Entry) places {
 	g.high = e.Service
 	g.minT, g.maxT = min(g.minT, e.Time), max(g.maxT, e.Time)
 	g.levels |= LevelSet(known(e.Level))
-	x.words.addWords(e.Message)
-	for i := range e.Attrs {
-		x.words.addWords(e.Attrs[i].Value)
-	}
+	x.addWords(e)
 	if e.Trace != "" {
 		x.traces = append(x.traces, hashAll(e.Trace))
 	}
 	return x.tally.add(e)
+}
+
+// addWords adds the words of the message and of the attributes.
+func (x *indexer) addWords(e *entry.Entry) {
+	b := append(x.text[:0], e.Message...)
+	for i := range e.Attrs {
+		b = append(append(b, ' '), e.Attrs[i].Value...)
+	}
+	n := len(b)
+	x.text = append(b, make([]byte, slack)...)
+	x.words.addWords(x.text, n)
 }
 
 // endGroup writes the filters and the counts of the row group.

@@ -15,7 +15,7 @@ const (
 // ErrIncomplete is returned by [Open] when the sidecar is missing, damaged, of an unknown version or of another file. [Rebuild] helps.
 var ErrIncomplete = errors.New("segment: no valid sidecar")
 
-// ErrOrder is returned by [Write] when the lines are not sorted as [Sort] does it.
+// ErrOrder is returned by [Write] when the lines are not sorted by service and time.
 var ErrOrder = errors.New("segment: lines are not sorted by service and time")
 
 // Info is what a segment says about itself.

@@ -204,7 +204,7 @@ func TestMerge(t *testing.T) {
 		files = append(files, made(t, all, Options{Rows: 70}))
 		want = append(want, all...)
 	}
-	Sort(want) // it is stable, so lines of one service and time are in the order of the files
+	inOrder(want) // it is stable, so lines of one service and time are in the order of the files
 	info, err := Merge(t.Context(), files, t.TempDir(), "merged", Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -31,7 +32,7 @@ func Rebuild(path string) (info Info, err error) {
 		return Info{}, fmt.Errorf("segment: rebuild: %w", err)
 	}
 	defer data.Close()
-	x, err := newIndexer(sidecarPath(path), new(marks))
+	x, err := newIndexer(sidecarPath(path), bufio.NewWriterSize(nil, fileBuffer), new(marks))
 	if err != nil {
 		return Info{}, fmt.Errorf("segment: rebuild: %w", err)
 	}

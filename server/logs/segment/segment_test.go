@@ -29,7 +29,7 @@ func TestRoundTrip(t *testing.T) {
 	for range entry.MaxAttrs {
 		extreme[4].Attrs = append(extreme[4].Attrs, entry.Attr{Name: "n", Value: strings.Repeat("\x01", 2000)})
 	}
-	Sort(extreme)
+	inOrder(extreme)
 	for name, tc := range map[string]struct {
 		all []*entry.Entry
 		opt Options
@@ -114,24 +114,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Sort is stable within a service and a time, and agrees with a comparison of pairs.
-func TestSort(t *testing.T) {
-	all := wild(6, 2000)
-	r := newRandom(6)
-	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	want := slices.Clone(all)
-	slices.SortStableFunc(want, func(a, b *entry.Entry) int {
-		if c := strings.Compare(a.Service, b.Service); c != 0 {
-			return c
-		}
-		return byTimeOnly(a, b)
-	})
-	Sort(all)
-	if !slices.Equal(all, want) {
-		t.Error("another order")
-	}
-}
-
 // Another reader of Parquet, with types of its own, finds the same lines and the documented names.
 func TestForeignReader(t *testing.T) {
 	type foreign struct {
@@ -154,7 +136,7 @@ func TestForeignReader(t *testing.T) {
 	for i, r := range rows {
 		e := all[i]
 		if r.Time != e.Time || r.Level != e.Level.String() || readText(r.Service) != e.Service || readText(r.Handler) != e.Handler || readText(r.Inst) != e.Instance ||
-			readText(r.Trace) != e.Trace || readText(r.Span) != e.Span || readText(r.Message) != e.Message || r.Attrs != string(appendAttrs(nil, e.Attrs)) {
+			readText(r.Trace) != e.Trace || readText(r.Span) != e.Span || readText(r.Message) != e.Message || r.Attrs != string(new(quoted).appendAttrs(nil, e.Attrs)) {
 			t.Fatalf("row %d is %+v, want %+v", i, r, e)
 		}
 	}

@@ -15,13 +15,17 @@ type sink struct {
 	sum  uint32
 }
 
-// newSink creates the file that will be path.
-func newSink(path string) (*sink, error) {
+// fileBuffer is how much is collected for one write.
+const fileBuffer = 256 << 10
+
+// newSink creates the file that will be path. buf is for its content.
+func newSink(path string, buf *bufio.Writer) (*sink, error) {
 	f, err := os.OpenFile(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return nil, err
 	}
-	return &sink{file: f, buf: bufio.NewWriterSize(f, 256<<10)}, nil
+	buf.Reset(f)
+	return &sink{file: f, buf: buf}, nil
 }
 
 func (s *sink) Write(b []byte) (int, error) {

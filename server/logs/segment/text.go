@@ -35,18 +35,20 @@ func appendText(b []byte, s string) []byte {
 
 // plainText reports whether a text can be written as it is.
 func plainText(s string) bool {
-	i := 0
-	for b := bytesOf(s); i+8 <= len(b); i += 8 {
-		if binary.LittleEndian.Uint64(b[i:])&0x8080808080808080 != 0 {
-			return utf8.ValidString(s) && strings.IndexByte(s, rawLead) < 0
-		}
+	return ascii(bytesOf(s)) || utf8.ValidString(s) && strings.IndexByte(s, rawLead) < 0
+}
+
+// ascii reports whether no byte has its highest bit.
+func ascii(b []byte) bool {
+	all := uint64(0)
+	for len(b) >= 8 {
+		all |= binary.LittleEndian.Uint64(b)
+		b = b[8:]
 	}
-	for ; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return utf8.ValidString(s) && strings.IndexByte(s, rawLead) < 0
-		}
+	for _, c := range b {
+		all |= uint64(c)
 	}
-	return true
+	return all&(0x80*ones) == 0
 }
 
 // bytesOf gives the bytes of a text without copying them. Nobody may change them.

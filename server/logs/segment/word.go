@@ -85,6 +85,46 @@ func few(b []byte, n int) uint64 {
 	return eight
 }
 
+// maskSize is how many bytes are looked at together.
+const maskSize = 64
+
+// wordMask tells of the first n bytes of a text, at most 64, which belong to a word, by the bit of each. More of the text can be read.
+func wordMask(b []byte, n int) (mask uint64) {
+	for at := 0; at < n; at += 8 {
+		mask |= maskOf(binary.LittleEndian.Uint64(b[at:])) << at
+	}
+	return mask & (^uint64(0) >> (maskSize - n))
+}
+
+// maskOf is the mask of eight bytes.
+func maskOf(eight uint64) uint64 {
+	_, inWord := classify(eight)
+	return (inWord >> 7) * 0x0102040810204080 >> 56 // brings the lowest bits of all bytes together
+}
+
+// wordAt is the hash of the word that the first n bytes are, before it is mixed, as nextWord does it. More of the text can be read.
+func wordAt(b []byte, n int) uint64 {
+	eight := lower(binary.LittleEndian.Uint64(b))
+	if n <= 8 {
+		return step(hashOffset, eight&(^uint64(0)>>(8*(8-n))))
+	}
+	return longWordAt(b[8:], n-8, step(hashOffset, eight))
+}
+
+// longWordAt goes on behind the bytes whose hash is h.
+func longWordAt(b []byte, n int, h uint64) uint64 {
+	for ; n > 8; n -= 8 {
+		h = step(h, lower(binary.LittleEndian.Uint64(b)))
+		b = b[8:]
+	}
+	return step(h, lower(binary.LittleEndian.Uint64(b))&(^uint64(0)>>(8*(8-n))))
+}
+
+// lower puts ASCII letters into lower case. It may change bytes that do not belong to a word.
+func lower(eight uint64) uint64 {
+	return eight | (eight&(0x40*ones)&^(eight>>1))>>1 // of the bytes of words, only letters have this bit and not the highest one
+}
+
 // hashAll is the hash of a whole text; nothing is folded.
 func hashAll(s string) uint64 {
 	h, b := uint64(hashOffset), bytesOf(s)

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -31,7 +32,7 @@ const (
 	groupBytes = 8 << 20
 )
 
-// Write makes the segment dir/name of lines that are sorted as [Sort] does it, and returns what it is. When it returns without an error, both files
+// Write makes the segment dir/name of lines that are sorted by service, then by time, and returns what it is. When it returns without an error, both files
 // are on the disk. After an error nothing is there, except when the disk failed between the two files: then [Open] returns
 // [ErrIncomplete]. It refuses a name that exists with [fs.ErrExist]. A line is not kept after the next one is asked for, but its texts are.
 // A level that has no name is kept as unknown.
@@ -67,9 +68,36 @@ type scratch struct {
 	lines gatherer // of the row group
 	pages pager
 	marks marks
+	files [2]*bufio.Writer
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+// spare is the memory of who wrote last. It is kept for good: a pool would lose it between two seals.
+var spare atomic.Pointer[scratch]
+
+// borrow takes the spare memory; when somebody else has it, there is new one.
+func borrow() *scratch {
+	if s := spare.Swap(nil); s != nil {
+		return s
+	}
+	s := new(scratch)
+	for i := range s.files {
+		s.files[i] = bufio.NewWriterSize(nil, fileBuffer)
+	}
+	return s
+}
+
+// giveBack makes it the spare one, unless huge lines have made it large: they are rare.
+func (s *scratch) giveBack() {
+	if cap(s.pages.plain) > 2*groupBytes {
+		return
+	}
+	s.lines.reset()
+	s.marks.reset()
+	for _, f := range s.files {
+		f.Reset(nil)
+	}
+	spare.Store(s)
+}
 
 // segmentWriter writes the two files of a segment.
 type segmentWriter struct {
@@ -97,14 +125,16 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSink(path + Suffix)
+	mem := borrow()
+	s, err := newSink(path+Suffix, mem.files[0])
 	if err != nil {
+		mem.giveBack()
 		return nil, err
 	}
-	mem := scratches.Get().(*scratch) //nolint:forcetypeassert // nothing else is in the pool
-	x, err := newIndexer(path+SidecarSuffix, &mem.marks)
+	x, err := newIndexer(path+SidecarSuffix, mem.files[1], &mem.marks)
 	if err != nil {
 		s.drop()
+		mem.giveBack()
 		return nil, err
 	}
 	w := &segmentWriter{scratch: mem, path: path, rows: opt.Rows, sink: s, index: x, meta: meta}
@@ -123,12 +153,7 @@ func newSegmentWriter(path string, opt Options) (*segmentWriter, error) {
 func (w *segmentWriter) drop() {
 	w.sink.drop()
 	w.index.sink.drop()
-	if cap(w.pages.plain) > 2*groupBytes {
-		return // huge lines are rare
-	}
-	w.lines.reset()
-	w.marks.reset()
-	scratches.Put(w.scratch)
+	w.giveBack()
 }
 
 func (w *segmentWriter) add(e *entry.Entry) error {

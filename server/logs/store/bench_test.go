@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gabion-io/gabion/internal/yardstick"
 	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/internal/lines"
 	"github.com/gabion-io/gabion/server/logs/logql"
@@ -26,9 +27,9 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
-// kept is a store with the first n lines of the day, sealed as they would have been, and the CPU time that this took. Ten
-// send at a time. The lines are made piece by piece, so that there is no more in memory than there would be.
-func kept(b *testing.B, dir string, n int) (s *Store, used time.Duration) {
+// kept is a store with the first n lines of the day, sealed as they would have been, with the CPU time that this took and the
+// yardstick meanwhile. Ten send at a time. The lines are made piece by piece, so that there is no more in memory than there would be.
+func kept(b *testing.B, dir string, n int) (s *Store, used time.Duration, yard float64) {
 	b.Helper()
 	const piece, senders, batch, pieces = 50_000, 10, 1000, benchLines / 50_000
 	c := &clock{time.Unix(0, lines.Start)}
@@ -38,6 +39,7 @@ func kept(b *testing.B, dir string, n int) (s *Store, used time.Duration) {
 		for i := range all { // the piece is spread over a day
 			all[i].Time = lines.Start + (int64(k)*int64(24*time.Hour)+all[i].Time-lines.Start)/pieces
 		}
+		yard += yardstick.Take() / float64(n/piece)
 		before := cpu(b)
 		for ; len(all) > 0; all = all[senders*batch:] {
 			var sending sync.WaitGroup
@@ -62,7 +64,7 @@ func kept(b *testing.B, dir string, n int) (s *Store, used time.Duration) {
 	if err := s.seal(); err != nil {
 		b.Fatal(err)
 	}
-	return s, used + cpu(b) - before
+	return s, used + cpu(b) - before, yard
 }
 
 // BenchmarkAppend is everything that is done for a line: the journal, both tiers; merges apart, see BenchmarkMerge.
@@ -70,21 +72,23 @@ func BenchmarkAppend(b *testing.B) {
 	const n = benchLines / 5
 	var total time.Duration
 	var bytes int64
+	var yards float64
 	for b.Loop() {
-		s, used := kept(b, b.TempDir(), n)
-		total += used
+		s, used, yard := kept(b, b.TempDir(), n)
+		total, yards = total+used, yards+yard
 		st := s.Status()
 		bytes = st.Short.Bytes + st.Long.Bytes
 	}
 	b.ReportMetric(n*float64(b.N)/total.Seconds(), "lines/CPU-s")
 	b.ReportMetric(float64(bytes)/n, "B/line")
+	b.ReportMetric(yards/float64(b.N), yardstick.Unit)
 }
 
 // BenchmarkMerge makes a day's segments into fewer.
 func BenchmarkMerge(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
-		s, _ := kept(b, b.TempDir(), benchLines)
+		s, _, _ := kept(b, b.TempDir(), benchLines)
 		from := s.Status().Short.Segments
 		s.options.Now = func() time.Time { return time.Unix(0, lines.Start).Add(25 * time.Hour) }
 		before := cpu(b)
@@ -102,7 +106,7 @@ func BenchmarkMerge(b *testing.B) {
 
 func BenchmarkQuery(b *testing.B) {
 	dir := b.TempDir()
-	s, _ := kept(b, dir, benchLines)
+	s, _, _ := kept(b, dir, benchLines)
 	s.options.Now = func() time.Time { return time.Unix(0, lines.Start).Add(25 * time.Hour) }
 	if err := s.tendOnce(b.Context()); err != nil {
 		b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 	"github.com/gabion-io/gabion/server/logs/logql"
 	"github.com/gabion-io/gabion/server/logs/segment"
 )
@@ -120,10 +121,10 @@ func (s *Store) counted(ctx context.Context, v view, q *logql.Query, by segment.
 	}
 }
 
-func countTables(tables [][][]entry.Entry, q *logql.Query, by segment.Column, width int64) map[segment.Count]int64 {
+func countTables(tables [][]*packed.Lines, q *logql.Query, by segment.Column, width int64) map[segment.Count]int64 {
 	n := map[segment.Count]int64{}
 	for _, chunks := range tables {
-		for e := range matching(chunks, q) {
+		for _, e := range matching(chunks, q) {
 			c := segment.Count{Value: valueOf(e, by)}
 			if width > 0 {
 				c.Bucket = (e.Time - q.From) / width

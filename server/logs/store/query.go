@@ -8,13 +8,14 @@ import (
 	"slices"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
+	"github.com/gabion-io/gabion/server/logs/internal/packed"
 	"github.com/gabion-io/gabion/server/logs/logql"
 	"github.com/gabion-io/gabion/server/logs/segment"
 )
 
 // view is what a query looks at: the store as it is at one moment.
 type view struct {
-	tables [][][]entry.Entry // chunks, the older ones first
+	tables [][]*packed.Lines // chunks, the older ones first
 	files  []*file           // held
 }
 

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/gabion-io/gabion/internal/backoff"
-	"github.com/gabion-io/gabion/server/logs/entry"
 	"github.com/gabion-io/gabion/server/logs/journal"
 	"github.com/gabion-io/gabion/server/logs/segment"
 )
@@ -78,11 +76,11 @@ func (s *Store) seal() error {
 	is := span{first: s.next, last: s.next, sealed: s.swapped.Unix(), journal: cut.File}
 	var important *file
 	if s.options.Where != "" {
-		if important, err = s.write(s.long, is, s.where.Holds); err != nil {
+		if important, err = s.write(s.long, is, true); err != nil {
 			return fmt.Errorf("the long tier: %w", err)
 		}
 	}
-	all, err := s.write(s.short, is, nil)
+	all, err := s.write(s.short, is, false)
 	if err != nil {
 		if important != nil {
 			err = errors.Join(err, important.release())
@@ -117,16 +115,16 @@ func (s *Store) swap() (cut journal.Position, err error) {
 	return s.cut, nil
 }
 
-// write writes the lines to seal as a segment of a tier; nil when there are none.
-func (s *Store) write(t *tier, is span, keep func(*entry.Entry) bool) (*file, error) {
-	lines := s.sealing.sorted(keep)
+// write writes the lines to seal as a segment of a tier, only the important ones if told so; nil when there are none.
+func (s *Store) write(t *tier, is span, important bool) (*file, error) {
+	lines := sorted(s.sealing.chunks, important)
 	if len(lines) == 0 {
 		return nil, nil
 	}
-	info, err := segment.Write(t.dir, is.name(), slices.Values(lines), segment.Options{})
+	info, err := segment.Write(t.dir, is.name(), read(s.sealing.chunks, lines), segment.Options{})
 	if errors.Is(err, fs.ErrExist) { // of a try that failed later
 		if err = remove(t.path(is)); err == nil {
-			info, err = segment.Write(t.dir, is.name(), slices.Values(lines), segment.Options{})
+			info, err = segment.Write(t.dir, is.name(), read(s.sealing.chunks, lines), segment.Options{})
 		}
 	}
 	if err != nil {

@@ -208,7 +208,7 @@ func (s *Store) replay() error {
 			return err
 		}
 		holes.record(record.Entries)
-		s.active.add(record.Entries, sizeOf(record.Entries), s.options.Now())
+		s.active.add(s.pack(record.Entries), s.options.Now())
 	}
 	holes.end()
 	return nil
@@ -219,8 +219,8 @@ func (s *Store) replay() error {
 // after which the lines may be there or not.
 func (s *Store) Append(ctx context.Context, lines []entry.Entry) error {
 	for len(lines) > 0 {
-		n := batch(lines)
-		if err := s.append(ctx, lines[:n]); err != nil {
+		n, size := batch(lines)
+		if err := s.append(ctx, lines[:n], size); err != nil {
 			s.counts.refused.Add(uint64(len(lines)))
 			return err
 		}
@@ -229,18 +229,19 @@ func (s *Store) Append(ctx context.Context, lines []entry.Entry) error {
 	return nil
 }
 
-// batch is how many of the lines the journal takes at once.
-func batch(lines []entry.Entry) int {
-	size := 0
+// batch is how many of the lines the journal takes at once, and their size.
+func batch(lines []entry.Entry) (n, size int) {
 	for i := range lines {
-		if size += lines[i].Size(); size > journal.MaxBatch && i > 0 {
-			return i
+		more := lines[i].Size()
+		if size+more > journal.MaxBatch && i > 0 {
+			return i, size
 		}
+		size += more
 	}
-	return len(lines)
+	return len(lines), size
 }
 
-func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
+func (s *Store) append(ctx context.Context, lines []entry.Entry, size int) error {
 	if s.options.Guard != nil {
 		if err := s.options.Guard.Admit(); err != nil {
 			return &ingest.FullError{Reason: err.Error(), After: time.Minute / 2}
@@ -248,16 +249,15 @@ func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
 	}
 	s.appending.RLock()
 	defer s.appending.RUnlock()
-	bytes := sizeOf(lines)
-	if !s.reserve(bytes) {
+	if !s.reserve(size) {
 		return &ingest.FullError{Reason: "memory: more lines come than can be written", After: time.Second}
 	}
-	own, place := clone(lines)
+	own := s.pack(lines)
 	err := s.journal.Append(ctx, own)
 	s.mu.Lock()
-	s.coming -= bytes
+	s.coming -= size
 	if err == nil {
-		s.active.add(own, bytes, s.options.Now())
+		s.active.add(own, s.options.Now())
 	}
 	ripe := s.active.bytes >= s.options.SealBytes
 	s.mu.Unlock()
@@ -270,16 +270,15 @@ func (s *Store) append(ctx context.Context, lines []entry.Entry) error {
 		default:
 		}
 	}
-	s.counts.lines.Add(uint64(len(own)))
+	s.counts.lines.Add(uint64(len(lines)))
 	if s.Followed() {
-		for i := range own {
-			if place != nil {
-				i = int(place[i])
-			}
-			s.Publish(&own[i])
+		for i := range lines {
+			e := clone(&lines[i])
+			fill(e)
+			s.Publish(e)
 		}
 	}
-	s.options.Taken(own)
+	s.options.Taken(lines)
 	return nil
 }
 

@@ -25,8 +25,11 @@ type Table[V any] struct{ slots [size]Slot[V] }
 // At returns the slot in which the name is, if it is anywhere. The slot of another name is to be taken for this one.
 func (t *Table[V]) At(name string) *Slot[V] { return &t.slots[place(name)] }
 
-// place is made of the length and of eight bytes at the beginning, the middle and the end: names that differ elsewhere only share one.
-func place(name string) uint64 {
+func place(name string) uint64 { return Hash(name) >> (64 - bits) }
+
+// Hash is made of the length and of eight bytes at the beginning, the middle and the end: names that differ elsewhere only have the same one. It takes
+// a few nanoseconds, and is no good against who looks for such names. Its high bits are the best ones.
+func Hash(name string) uint64 {
 	b := unsafe.Slice(unsafe.StringData(name), len(name)) //nolint:gosec // only read
 	n := len(b)
 	h := uint64(n)
@@ -40,7 +43,7 @@ func place(name string) uint64 {
 		}
 	}
 	h *= 0xff51afd7ed558ccd
-	return (h ^ h>>32) * 0x9e3779b97f4a7c15 >> (64 - bits)
+	return (h ^ h>>32) * 0x9e3779b97f4a7c15
 }
 
 // Clear forgets all names.

@@ -1,38 +1,24 @@
-package journal
+package packed
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-
-	"github.com/klauspost/compress/s2"
 
 	"github.com/gabion-io/gabion/server/logs/entry"
 )
 
+// attrSize is what one attribute adds to the size of an entry.
+var attrSize = (&entry.Entry{Attrs: make([]entry.Attr, 1)}).Size() - (&entry.Entry{}).Size()
+
 // errPayload says that a payload is not one that this package wrote.
 var errPayload = errors.New("the payload cannot be decoded")
 
-// decodePayload reads a payload of that many lines. Whatever the bytes are, it takes not much more memory than [MaxBatch].
-func decodePayload(codec byte, count int, stored []byte) ([]entry.Entry, error) {
-	raw := stored
-	switch codec {
-	case plain:
-	case compressed:
-		n, err := s2.DecodedLen(stored)
-		if err != nil || n > MaxBatch {
-			return nil, errPayload
-		}
-		if raw, err = s2.Decode(nil, stored); err != nil {
-			return nil, errPayload
-		}
-	default:
-		return nil, errPayload
-	}
+// Unpack reads a payload of that many lines, which may be any bytes. It takes not much more memory than [MaxSize].
+func Unpack(payload []byte, count int) ([]entry.Entry, error) {
 	// All texts are parts of one string.
-	d := decoder{rest: string(raw), room: MaxBatch}
+	d := decoder{rest: string(payload), room: MaxSize}
 	attrs := d.number()
-	if d.failed || attrs > uint64(MaxBatch/attrSize) || attrs > uint64(len(d.rest)) || count < 0 || count > min(int(maxLines), len(d.rest)) {
+	if d.failed || attrs > uint64(MaxSize/attrSize) || attrs > uint64(len(d.rest)) || count < 0 || count > min(MaxLines, len(d.rest)) {
 		return nil, errPayload
 	}
 	d.attrs = make([]entry.Attr, attrs)
@@ -140,13 +126,5 @@ func (d *decoder) id() string {
 	}
 	s := d.cut(n >> 1)
 	var short [64]byte // on the stack, for IDs of the usual length
-	if hex.EncodedLen(len(s)) <= len(short) {
-		for i := range len(s) {
-			short[2*i], short[2*i+1] = digits[s[i]>>4], digits[s[i]&15]
-		}
-		return string(short[:2*len(s)])
-	}
-	return hex.EncodeToString([]byte(s))
+	return string(appendDigits(short[:0], []byte(s)))
 }
-
-const digits = "0123456789abcdef"
