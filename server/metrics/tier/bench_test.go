@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/prometheus/storage"
 	"golang.org/x/sys/unix"
+
+	"github.com/gabion-io/gabion/internal/yardstick"
 )
 
 // BenchmarkAppend is what a sample costs all-in: the guards, the log, the head and the blocks that are written on the way,
@@ -59,9 +61,10 @@ func benchmark(b *testing.B, put func(*testing.B, *Store, []Sample)) {
 		put(b, s, batch)
 	}
 	round()
-	before := cpu(b)
+	before, yard := cpu(b), 0.
 	b.ResetTimer()
 	for range b.N {
+		yard += yardstick.Take() / float64(b.N)
 		round()
 	}
 	if err := s.raw.Compact(b.Context()); err != nil {
@@ -69,6 +72,7 @@ func benchmark(b *testing.B, put func(*testing.B, *Store, []Sample)) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(b.N*len(batch))/(cpu(b)-before).Seconds(), "samples/CPU-s")
+	b.ReportMetric(yard, yardstick.Unit)
 }
 
 // cpu is the processor time of this process.

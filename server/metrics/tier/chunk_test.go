@@ -53,3 +53,18 @@ func TestDamagedChunks(t *testing.T) {
 		})
 	}
 }
+
+// A sum that is made below the engine fails as one that the engine makes.
+func TestSumOverDamagedChunks(t *testing.T) {
+	b, _ := compacted(t, func(t *testing.T, dir string) {
+		t.Helper()
+		change(t, dir, "0*/chunks/0*", func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	})
+	a, err := b.Range(t.Context(), "sum_over_time(x[1h])", start, start.Add(5*time.Hour), time.Hour, Asking{})
+	if err == nil {
+		t.Fatalf("the answer is %v", a.Value)
+	}
+	if !strings.Contains(err.Error(), "is damaged") {
+		t.Error(err)
+	}
+}

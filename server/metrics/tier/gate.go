@@ -32,6 +32,8 @@ var (
 	errTooOld = refuse("its time lies too far back")
 )
 
+func (w window) holds(at int64) bool { return w.from <= at && at <= w.to }
+
 func (w window) admit(at int64) (Reason, error) {
 	switch {
 	case at > w.to:

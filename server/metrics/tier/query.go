@@ -51,19 +51,19 @@ func (a *Answer) Close() {
 // Instant evaluates an expression at a moment, over both tiers. Its errors are a parser.ParseErrors (with positions), those
 // of package promql (too many samples, too long), [ErrBusy], [ErrClosed] and the context's.
 func (s *Store) Instant(ctx context.Context, expr string, at time.Time, ask Asking) (*Answer, error) {
-	return s.ask(ctx, ask, func(ctx context.Context, o promql.QueryOpts) (promql.Query, error) {
-		return s.engine.NewInstantQuery(ctx, s, o, expr, at)
+	return s.ask(ctx, ask, func(ctx context.Context, v *view, o promql.QueryOpts) (promql.Query, error) {
+		return s.engine.NewInstantQuery(ctx, v, o, expr, at)
 	})
 }
 
 // Range evaluates an expression at from, and every step after it up to to. Its errors are those of [Store.Instant].
 func (s *Store) Range(ctx context.Context, expr string, from, to time.Time, step time.Duration, ask Asking) (*Answer, error) {
-	return s.ask(ctx, ask, func(ctx context.Context, o promql.QueryOpts) (promql.Query, error) {
-		return s.engine.NewRangeQuery(ctx, s, o, expr, from, to, step)
+	return s.ask(ctx, ask, func(ctx context.Context, v *view, o promql.QueryOpts) (promql.Query, error) {
+		return s.engine.NewRangeQuery(ctx, v, o, expr, from, to, step)
 	})
 }
 
-type prepare func(context.Context, promql.QueryOpts) (promql.Query, error)
+type prepare func(context.Context, *view, promql.QueryOpts) (promql.Query, error)
 
 // ask bounds the time from the very beginning: preparing a query waits for its turn as well.
 func (s *Store) ask(ctx context.Context, ask Asking, prepare prepare) (*Answer, error) {
@@ -72,11 +72,13 @@ func (s *Store) ask(ctx context.Context, ask Asking, prepare prepare) (*Answer, 
 		limit = min(limit, ask.Timeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
-	q, err := prepare(ctx, promql.NewPrometheusQueryOpts(false, cmp.Or(max(ask.LookBack, 0), LookBack)))
+	v := &view{Store: s}
+	q, err := prepare(ctx, v, promql.NewPrometheusQueryOpts(false, cmp.Or(max(ask.LookBack, 0), LookBack)))
 	if err != nil {
 		cancel()
 		return nil, err
 	}
+	v.moments, v.folds = momentsOf(q.Statement())
 	result := q.Exec(ctx)
 	a := &Answer{Value: result.Value, Warnings: result.Warnings, query: q, cancel: cancel}
 	if result.Err != nil {
@@ -133,6 +135,22 @@ func (t *turnstile) Delete(int) {
 
 // Close implements promql.QueryTracker.
 func (t *turnstile) Close() error { return nil }
+
+// view is both tiers as one query sees them.
+type view struct {
+	*Store
+	moments moments
+	folds   bool // the moments are those of all its selectors
+}
+
+// Querier implements storage.Queryable.
+func (v *view) Querier(from, to int64) (storage.Querier, error) {
+	q, err := v.Store.Querier(from, to)
+	if err != nil || !v.folds {
+		return q, err
+	}
+	return &folding{q, v.moments}, nil
+}
 
 // Querier implements storage.Queryable over both tiers.
 func (s *Store) Querier(from, to int64) (storage.Querier, error) {

@@ -66,6 +66,14 @@ type sequence struct {
 	changed []recalled // this batch, once it has differed from the last
 }
 
+// expected is the series of that name if all was as in the last batch so far, and this one is as well; else nil.
+func (s *sequence) expected(l labels.Labels) *recalled {
+	if s.changed == nil && s.at < len(s.last) && labels.Equal(s.last[s.at].labels, l) {
+		return &s.last[s.at]
+	}
+	return nil
+}
+
 // next is the series of that name, if it is the expected one or the one after it.
 func (s *sequence) next(l labels.Labels) (recalled, bool) {
 	for ahead := range 2 {

@@ -76,3 +76,49 @@ func TestRecallIsBoundedInAll(t *testing.T) {
 		}
 	}
 }
+
+// What is refused of a new series is refused of one that was there in the batch before.
+func TestSeriesThatAreRecalledAreGuarded(t *testing.T) {
+	b := setup(t, nil)
+	up := func(at time.Time, v float64) Sample { return sample(at, v, "__name__", "up") }
+	b.put(up(start, 1))
+	for _, c := range []struct {
+		sample Sample
+		want   string
+	}{
+		{up(start.Add(2*time.Minute+time.Millisecond), 1), "future"},
+		{up(start.Add(-time.Hour-time.Millisecond), 1), "too_old"},
+		{up(start.Add(-11*time.Minute), 1), "too_old"},
+		{up(start, 2), "duplicate"},
+		{up(start, 1), ""},
+		{up(start.Add(2*time.Minute), 1), ""},
+	} {
+		if got := b.try(c.sample); got != c.want {
+			t.Errorf("%v at %v: %q, want %q", c.sample.Value, time.UnixMilli(c.sample.At).Sub(start), got, c.want)
+		}
+		if n := len(b.raw.recall.producers["test"]); n > 1 {
+			t.Fatalf("%d series are recalled", n)
+		}
+		b.put(up(start, 1)) // it is expected again
+	}
+}
+
+// A series that comes in between does not make those behind it be forgotten.
+func TestRecallOfAllOfABatch(t *testing.T) {
+	b := setup(t, nil)
+	for round, ids := range []string{"abc", "axbc", "axbc", "xbc", "xabc", "xabc"} {
+		b.now = b.now.Add(time.Second)
+		var batch []Sample
+		for _, id := range ids {
+			batch = append(batch, sample(b.now, 1, "__name__", "v", "id", string(id)))
+		}
+		b.put(batch...)
+		got := ""
+		for _, r := range b.raw.recall.producers["test"] {
+			got += r.labels.Get("id")
+		}
+		if got != ids {
+			t.Errorf("batch %d: %q is recalled, want %q", round, got, ids)
+		}
+	}
+}

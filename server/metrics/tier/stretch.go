@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
-	"github.com/prometheus/prometheus/util/annotations"
 )
 
 // The engine has one look-back for all series, and a series with a sample an hour would be a row of gaps to it. So where a
@@ -48,7 +47,7 @@ type patient struct {
 	before          int64
 }
 
-func newPatient(d *database, from, to int64, longest time.Duration) (*patient, error) {
+func newPatient(d storage.Queryable, from, to int64, longest time.Duration) (*patient, error) {
 	q, err := d.Querier(from, to)
 	if err != nil {
 		return nil, err
@@ -71,17 +70,14 @@ func (p *patient) Select(ctx context.Context, sorted bool, hints *storage.Select
 	}
 	h := *hints
 	h.Start = earlier(h.Start, p.before)
-	return stretchedSet{p.wide.Select(ctx, sorted, &h, m...)}
+	return eachOf{p.wide.Select(ctx, sorted, &h, m...), stretched}
 }
 
 // Close implements storage.Querier.
 func (p *patient) Close() error { return errors.Join(p.Querier.Close(), p.wide.Close()) }
 
-type stretchedSet struct{ storage.SeriesSet }
-
-// At implements storage.SeriesSet.
-func (s stretchedSet) At() storage.Series {
-	series := s.SeriesSet.At()
+// stretched is a series as one that lives as long as its name says.
+func stretched(series storage.Series) storage.Series {
 	life := stretchOf(series.Labels().Get(model.MetricNameLabel))
 	if life <= LookBack {
 		return series
@@ -89,8 +85,14 @@ func (s stretchedSet) At() storage.Series {
 	return stretchedSeries{series, life.Milliseconds()}
 }
 
-// Warnings implements storage.SeriesSet.
-func (s stretchedSet) Warnings() annotations.Annotations { return s.SeriesSet.Warnings() }
+// eachOf are series that are shown in another way.
+type eachOf struct {
+	storage.SeriesSet
+	show func(storage.Series) storage.Series
+}
+
+// At implements storage.SeriesSet.
+func (s eachOf) At() storage.Series { return s.show(s.SeriesSet.At()) }
 
 type stretchedSeries struct {
 	storage.Series
