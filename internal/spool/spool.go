@@ -19,6 +19,7 @@ import (
 const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = 30 * time.Second
+	lastPause  = time.Second // at most, while Close waits
 	// maxAfter bounds what the receiver may ask for.
 	maxAfter = 5 * time.Minute
 )
@@ -90,8 +91,11 @@ type Spool[T any] struct {
 	closed bool
 	last   error // of the last try that failed
 
-	batch  []T  // of the goroutine that sends
-	failed bool // the last try
+	// Of the goroutine that sends.
+	batch   []T
+	failed  bool // the last try
+	tries   int  // of this batch
+	leaving bool // it knows that Close waits
 
 	wake    chan struct{} // there is something, or a full batch
 	life    context.Context
@@ -215,7 +219,7 @@ func (s *Spool[T]) await() bool {
 
 // drain sends all there is. It gives up only when the spool is closed.
 func (s *Spool[T]) drain() {
-	for tries := 0; s.life.Err() == nil && s.take(); {
+	for s.life.Err() == nil && s.take() {
 		ctx, cancel := context.WithTimeout(s.life, s.config.Timeout)
 		refused, err := s.config.Send(ctx, s.batch)
 		cancel()
@@ -223,11 +227,11 @@ func (s *Spool[T]) drain() {
 		s.settle(refused, err, again)
 		s.tell(err)
 		if !again {
-			tries = 0
+			s.tries = 0
 			continue
 		}
-		tries++
-		if !s.pause(tries, err) {
+		s.tries++
+		if !s.pause(err) {
 			return
 		}
 	}
@@ -289,16 +293,14 @@ func (s *Spool[T]) tell(err error) {
 }
 
 // pause waits before the next try. It is false when there will be none.
-func (s *Spool[T]) pause(tries int, err error) bool {
-	wait := backoff.Full(backoff.Bound(tries, firstPause, maxPause), mathrand.Float64())
+func (s *Spool[T]) pause(err error) bool {
+	limit, closing := maxPause, s.closing
+	if s.leaving { // what counts now is when Close ends
+		limit, closing = lastPause, nil
+	}
+	wait := backoff.Full(backoff.Bound(s.tries, firstPause, limit), mathrand.Float64())
 	if e, ok := errors.AsType[*AfterError](err); ok {
 		wait = max(wait, min(e.After, maxAfter))
-	}
-	closing := s.closing
-	select {
-	case <-closing: // what counts now is when Close ends
-		closing = nil
-	default:
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -306,6 +308,7 @@ func (s *Spool[T]) pause(tries int, err error) bool {
 	case <-timer.C:
 		return true
 	case <-closing: // at once, once more
+		s.leaving = true
 		return true
 	case <-s.life.Done():
 		return false

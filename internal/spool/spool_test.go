@@ -21,6 +21,7 @@ type receiver struct {
 	once    bool // it takes one batch, and then no more
 	refuse  int
 	hang    bool // until the context ends
+	hanging bool
 	batches []string
 	tries   int
 	told    []error
@@ -31,9 +32,11 @@ func (r *receiver) send(ctx context.Context, batch []string) (int, error) {
 	defer r.mu.Unlock()
 	r.tries++
 	if r.hang {
+		r.hanging = true
 		r.mu.Unlock()
 		<-ctx.Done()
 		r.mu.Lock()
+		r.hanging = false
 		return 0, ctx.Err()
 	}
 	if r.err == nil {
@@ -258,6 +261,36 @@ func TestCloseTriesAgainUntilItsEnd(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
+}
+
+// However long nothing was taken before: Close does not wait as long between its tries, and waits not at all before the first.
+func TestCloseForgetsHowLongItFailed(t *testing.T) {
+	for range 10 { // the waits are random
+		within(t, Config[string]{}, func(t *testing.T, b *bench) {
+			b.r.hang = true
+			b.put("a")
+			pass(10 * time.Minute)
+			for hangs := false; !hangs; { // a try is as likely under way as not
+				b.r.set(func() { hangs = b.r.hanging })
+				pass(time.Second)
+			}
+			b.r.set(func() { b.r.hang = false })
+			if err := b.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			b.want(t, []string{"a"}, Counts{Sent: 1, Retries: b.Counts().Retries})
+		})
+		within(t, Config[string]{}, func(t *testing.T, b *bench) {
+			b.r.err = errDown
+			b.put("a")
+			pass(10 * time.Minute)
+			time.AfterFunc(8*time.Second, func() { b.r.set(func() { b.r.err = nil }) })
+			if err := b.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			b.want(t, []string{"a"}, Counts{Sent: 1, Retries: b.Counts().Retries})
+		})
+	}
 }
 
 func TestCloseEndsInTime(t *testing.T) {
