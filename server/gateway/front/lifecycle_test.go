@@ -168,6 +168,23 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// A listener that a reload has closed is net/http's as well, until the goroutine that serves it has noticed.
+func TestCloseRightAfterReload(t *testing.T) {
+	for range 50 {
+		b := setup(t, unreached(t), func(cfg *Config) {
+			cfg.Listeners = config.Listeners{{Address: "127.0.0.1:0"}, {Address: "localhost:0"}}
+		})
+		cfg := *b.config.Load()
+		cfg.Listeners = cfg.Listeners[:1]
+		if err := b.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLeavingConnectionsAreToldSo(t *testing.T) {
 	b := setup(t, respond(200, nil, ""))
 	w := dial(t, b.address).send(get)

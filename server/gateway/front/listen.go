@@ -19,6 +19,14 @@ import (
 type listener struct {
 	net.Listener
 	certificate *certificate // nil without TLS
+	closing     sync.Once
+	closed      error
+}
+
+// Close may be called more than once: a listener that a reload closes is known to net/http until Serve has noticed.
+func (l *listener) Close() error {
+	l.closing.Do(func() { l.closed = l.Listener.Close() })
+	return l.closed
 }
 
 // open listens on those addresses of all that are not listened on yet. When one fails, the new ones are closed again.
