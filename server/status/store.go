@@ -6,7 +6,7 @@ import "time"
 type Store struct {
 	// State is up when it takes what there is. Off: there is none.
 	State string `json:"state" enum:"off,starting,up,down,restarting,stopped"`
-	// Since is when the state began.
+	// Since is when it came up, or since when it is not: tries to start it again do not count as something new.
 	Since time.Time `json:"since,omitzero"`
 	// Reason says why it was last down.
 	Reason string `json:"reason,omitempty"`

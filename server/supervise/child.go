@@ -33,7 +33,7 @@ const (
 // Status is how the child is.
 type Status struct {
 	State State
-	// Since is when the state began.
+	// Since is when it came up, or since when it is not: tries to start it again do not count as something new.
 	Since time.Time
 	// Reason says why it was last down; "" if it never was.
 	Reason string
@@ -157,7 +157,10 @@ func (c *Child) Close() {
 func (c *Child) set(state State, change func(*Status)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.State, c.status.Since, c.status.Retry = state, time.Now(), time.Time{}
+	if c.status.Since.IsZero() || state == Stopped || (c.status.State == Up) != (state == Up) {
+		c.status.Since = time.Now()
+	}
+	c.status.State, c.status.Retry = state, time.Time{}
 	change(&c.status)
 	close(c.changed)
 	c.changed = make(chan struct{})

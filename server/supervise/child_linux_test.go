@@ -212,11 +212,12 @@ func TestPausedShorterThanItTakes(t *testing.T) {
 func TestACrashLoopIsSlowAndQuiet(t *testing.T) {
 	var b *bundle
 	var waits []time.Duration
+	var since []time.Time
 	ready := make(chan struct{})
 	events := &sink{hook: func(e event.Event) {
 		<-ready
 		if s := b.Status(); e.To == string(supervise.Down) {
-			waits = append(waits, s.Retry.Sub(s.Since))
+			waits, since = append(waits, time.Until(s.Retry)), append(since, s.Since)
 		}
 	}}
 	b = start(t, "exit", func(cfg *supervise.Config) {
@@ -233,6 +234,9 @@ func TestACrashLoopIsSlowAndQuiet(t *testing.T) {
 	}
 	if slices.Max(waits) > 3*4*time.Millisecond {
 		t.Errorf("%v", waits)
+	}
+	if len(since) < 4 || !since[len(since)-1].Equal(since[0]) {
+		t.Errorf("it never was up, but is not since %v", since)
 	}
 }
 

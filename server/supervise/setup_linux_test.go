@@ -193,8 +193,9 @@ func start(t *testing.T, name string, change func(*supervise.Config)) *bundle {
 	b := &bundle{dir: t.TempDir(), events: &sink{}}
 	cfg := supervise.Config{
 		Settings: store.Settings{Dir: b.dir, Stop: 5 * time.Second}, Args: []string{"as", name}, Events: b.events, Output: t.Output(),
-		Env:        append(os.Environ(), "GORACE=atexit_sleep_ms=0"),
-		CheckEvery: 20 * time.Millisecond, CheckTimeout: 500 * time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+		Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0"),
+		// Three checks take so long that an end is noticed before it looks like a hang.
+		CheckEvery: 500 * time.Millisecond, CheckTimeout: 500 * time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)
