@@ -36,7 +36,7 @@ var meanings = map[string]string{
 	"config.Endpoint.Zone":                   "zone is where it stands.",
 	"config.Fallback.Respond":                "respond is a fixed answer.",
 	"config.Fallback.Service":                "service is another service that gets the request.",
-	"config.File.Alerts":                     "alerts says who is told when something is wrong.",
+	"config.File.Alerts":                     "alerts says who is told when the process that keeps metrics and logs has been away for two minutes (the alert StoreDown), and once it has been back for half a minute.",
 	"config.File.Data":                       "data is the directory for everything that is kept on disk. With off nothing is: no metrics, no logs.",
 	"config.File.Drills":                     "drills says what may be made to fail on purpose.",
 	"config.File.Gateway":                    "gateway is where Gabion listens and what it accepts.",

@@ -44,7 +44,8 @@ type File struct {
 	Logs Logs `yaml:"logs"`
 	// Traces says what becomes of spans.
 	Traces Traces `yaml:"traces"`
-	// Alerts says who is told when something is wrong.
+	// Alerts says who is told when the process that keeps metrics and logs has been away for two minutes (the alert StoreDown), and
+	// once it has been back for half a minute.
 	Alerts Alerts `yaml:"alerts"`
 	// Drills says what may be made to fail on purpose.
 	Drills Drills `yaml:"drills"`

@@ -36,12 +36,11 @@ func (d *decoder) problem(n *node, path, format string, args ...any) *Problem {
 }
 
 // wrongType notes that a value is of another kind than its key takes.
-func (d *decoder) wrongType(n *node, path, want string) {
+func (d *decoder) wrongType(n *node, path, want string) *Problem {
 	got := "a value"
 	switch n.kind {
 	case nullNode:
-		d.problem(n, path, "%s has no value; it takes %s", path, want)
-		return
+		return d.problem(n, path, "%s has no value; it takes %s", path, want)
 	case listNode:
 		got = "a list"
 	case mapNode:
@@ -49,7 +48,7 @@ func (d *decoder) wrongType(n *node, path, want string) {
 	case scalarNode:
 		got = fmt.Sprintf("%q", clip(n.text))
 	}
-	d.problem(n, path, "%s takes %s, not %s", path, want, got)
+	return d.problem(n, path, "%s takes %s, not %s", path, want, got)
 }
 
 // clip shortens a value for a message.
@@ -100,7 +99,7 @@ func (d *decoder) policy(n *node, p policy, path string) {
 	case n.kind == scalarNode && n.text == "off":
 		*off = true
 	case n.kind == scalarNode || n.kind == listNode:
-		d.wrongType(n, path, "a section or off")
+		d.wrongType(n, path, "a section or off").allow(keysOf(section.Type())...)
 	default:
 		d.structure(n, section, path)
 	}
@@ -120,7 +119,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 		return
 	}
 	if n.kind != mapNode {
-		d.wrongType(n, path, "a section")
+		d.wrongType(n, path, "a section").allow(keysOf(v.Type())...)
 		return
 	}
 	fields := fieldsOf(v.Type())
