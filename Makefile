@@ -41,16 +41,19 @@ bench-gateway: build deps
 
 ## bench-policies: CPU per call beside the libraries that do the same; writes docs/performance.md
 bench-policies:
-	cd bench && for round in 1 2 3 4 5 6 7; do $(GO) test -run '^$$' -bench . -benchtime 200ms ./policies || exit 1; done | tee /dev/stderr | $(GO) run ./table
+	cd bench && $(GO) test -c -o ../bin/policies.test ./policies && ( \
+	for round in `seq 21`; do ../bin/policies.test -test.run '^$$' -test.bench . -test.skip '/1M' -test.benchtime 10ms || exit 1; done && \
+	for round in `seq 7`; do ../bin/policies.test -test.run '^$$' -test.bench /1M -test.benchtime 10ms || exit 1; done || echo FAIL \
+	) | tee /dev/stderr | $(GO) run ./table
 
 ## bench-store: lines and samples per CPU second, bytes per line, times of queries; writes docs/performance.md
 bench-store:
-	($(GO) test -run '^$$' -bench Append -benchtime 1x -count 3 -timeout 30m ./server/logs/store && \
+	($(GO) test -run '^$$' -bench Append -benchtime 1x -count 7 -timeout 30m ./server/logs/store && \
 	$(GO) test -run '^$$' -bench Merge -benchtime 1x -timeout 30m ./server/logs/store && \
 	$(GO) test -run '^$$' -bench 'Query|Year' -benchtime 20x -timeout 30m ./server/logs/store && \
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./server/logs/segment && \
 	$(GO) test -run '^$$' -bench . -count 3 ./server/logs/journal && \
-	$(GO) test -run '^$$' -bench Append -benchtime 200x -count 3 ./server/metrics/tier && \
+	$(GO) test -run '^$$' -bench Append -benchtime 200x -count 15 ./server/metrics/tier && \
 	$(GO) test -run '^$$' -bench Year -benchtime 5x -timeout 20m ./server/metrics/tier || echo FAIL) | tee /dev/stderr | (cd bench && $(GO) run ./figures)
 
 ## bench-traps: the mistakes that policies are known for, made with Gabion and with other libraries; writes docs/traps.md

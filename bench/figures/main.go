@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/gabion-io/gabion/bench/internal/section"
+	"github.com/gabion-io/gabion/internal/yardstick"
 )
 
 func main() {
@@ -33,7 +35,7 @@ func run(in io.Reader, out, command string) error {
 	if err != nil {
 		return err
 	}
-	text := "\n" + section.Measured() + " Median of the runs [min–max].\n\n" + table(all)
+	text := "\n" + section.Measured() + " Median of the runs [min–max]; where a yardstick tells whether another guest of the machine was using the other halves of its cores, of the calm runs, in which none was, or the three calmest.\n\n" + table(all)
 	fmt.Print(text)
 	if out == "" {
 		return nil
@@ -44,7 +46,7 @@ func run(in io.Reader, out, command string) error {
 // figure is one value that a benchmark reports, of all runs.
 type figure struct {
 	where, name, unit string
-	values            []float64
+	runs              []yardstick.Sample
 }
 
 var (
@@ -53,7 +55,7 @@ var (
 )
 
 // besides are units that are not worth a row each.
-var besides = []string{"B/op", "allocs/op", "MB/s", "hits"}
+var besides = []string{"B/op", "allocs/op", "MB/s", "hits", yardstick.Unit}
 
 func read(in io.Reader) (all []*figure, err error) {
 	lines := bufio.NewScanner(in)
@@ -70,15 +72,8 @@ func read(in io.Reader) (all []*figure, err error) {
 		if m == nil {
 			continue
 		}
-		for _, p := range pair.FindAllStringSubmatch(m[2], -1) {
-			value, wrong := strconv.ParseFloat(p[1], 64)
-			if wrong != nil {
-				return nil, wrong
-			}
-			if !slices.Contains(besides, p[2]) {
-				f := find(&all, where, m[1], p[2])
-				f.values = append(f.values, value)
-			}
+		if wrong := note(&all, where, m[1], m[2]); wrong != nil {
+			return nil, wrong
 		}
 	}
 	all = slices.DeleteFunc(all, func(f *figure) bool { return f.unit == "ns/op" && hasRate(all, f) })
@@ -86,6 +81,25 @@ func read(in io.Reader) (all []*figure, err error) {
 		err = errors.Join(err, errors.New("no benchmarks in the input"))
 	}
 	return all, errors.Join(err, lines.Err())
+}
+
+// note notes the figures that are in the text of one run of a benchmark.
+func note(all *[]*figure, where, name, text string) error {
+	values, units := map[string]float64{}, []string{}
+	for _, p := range pair.FindAllStringSubmatch(text, -1) {
+		value, err := strconv.ParseFloat(p[1], 64)
+		if err != nil {
+			return err
+		}
+		values[p[2]], units = value, append(units, p[2])
+	}
+	for _, unit := range units {
+		if !slices.Contains(besides, unit) {
+			f := find(all, where, name, unit)
+			f.runs = append(f.runs, yardstick.Sample{Value: values[unit], Yardstick: values[yardstick.Unit]})
+		}
+	}
+	return nil
 }
 
 // hasRate says whether a benchmark reports how many of something it does in a second: then the time of all of them says
@@ -109,28 +123,44 @@ func find(all *[]*figure, where, name, unit string) *figure {
 
 func table(all []*figure) string {
 	var b strings.Builder
-	b.WriteString("| | | figure | unit | goal |\n|---|---|---|---|---|\n")
+	b.WriteString("| | | figure | unit | goal | calm runs |\n|---|---|---|---|---|---|\n")
+	shortest := math.Inf(1)
 	for _, f := range all {
-		slices.Sort(f.values)
-		factor, unit := scale(f)
+		if f.runs[0].Yardstick > 0 {
+			shortest = yardstick.Shortest(shortest, f.runs)
+		}
+	}
+	for _, f := range all {
+		values, calm := f.chosen(shortest)
+		factor, unit := scale(f.unit, values[len(values)-1])
 		show := func(v float64) string { return strconv.FormatFloat(rounded(v*factor), 'f', -1, 64) }
-		text := show(f.values[len(f.values)/2])
-		if len(f.values) > 1 {
-			text += " [" + show(f.values[0]) + "–" + show(f.values[len(f.values)-1]) + "]"
+		text := show(values[len(values)/2])
+		if len(values) > 1 {
+			text += " [" + show(values[0]) + "–" + show(values[len(values)-1]) + "]"
 		}
 		goal := cmp.Or(goals[f.where+"."+f.name+" "+f.unit], "–")
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.where, strings.ReplaceAll(f.name, "_", " "), text, unit, goal)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", f.where, strings.ReplaceAll(f.name, "_", " "), text, unit, goal, calm)
 	}
 	b.WriteString("\n")
 	return b.String()
 }
 
-// scale is how a figure is written so that it can be read.
-func scale(f *figure) (factor float64, unit string) {
-	if f.unit != "ns/op" {
-		return 1, f.unit
+// chosen are the values of the runs that count, in ascending order, and how many were calm.
+func (f *figure) chosen(shortest float64) (values []float64, calm string) {
+	runs, n := yardstick.Calm(f.runs, shortest, yardstick.Fewest)
+	values = yardstick.Values(runs)
+	if runs[0].Yardstick == 0 {
+		return values, "–"
 	}
-	switch largest := f.values[len(f.values)-1]; {
+	return values, fmt.Sprintf("%d of %d", n, len(f.runs))
+}
+
+// scale is how a figure is written so that it can be read.
+func scale(of string, largest float64) (factor float64, unit string) {
+	if of != "ns/op" {
+		return 1, of
+	}
+	switch {
 	case largest >= 1e9:
 		return 1e-9, "s"
 	case largest >= 1e6:

@@ -95,6 +95,33 @@ func TestSameSeedSameCalls(t *testing.T) {
 	}
 }
 
+// A call that the server is at when the trouble begins or ends counts for the part of it that is done in the trouble.
+func TestCallsAreCountedByTheirParts(t *testing.T) {
+	for _, sharing := range []bool{false, true} {
+		s := server{workers: 1, sharing: sharing, speed: 1, chore: 5}
+		s.begin(100, &call{needs: 100})
+		s.advance(40)
+		s.begin(50, &call{needs: 50})
+		s.refuse()
+		s.advance(70) // first come, first served: 70 of the first; shared: 40 + 10 of the first and 10 of the second
+		parts, work := s.begun()
+		wantParts, wantWork := 0.7, 70.0
+		if sharing {
+			wantParts, wantWork = 0.5+0.2, 60
+		}
+		if math.Abs(parts-wantParts) > 1e-9 || math.Abs(work-wantWork) > 1e-9 {
+			t.Errorf("sharing %v: %v of a call, %v of work", sharing, parts, work)
+		}
+	}
+	r := newRecord(&Run{Scenario: &Scenarios[0], Shape: &Shapes[0], Workers: 10})
+	r.turned(r.phases.before, 0.25, 10)
+	r.turned(r.phases.before+tick, 7, 7)
+	r.turned(r.phases.before+r.phases.trouble, 0.75, 40)
+	if r.done != 0.5 || r.needed != 30 {
+		t.Errorf("%v calls of %v of work are done in the trouble", r.done, r.needed)
+	}
+}
+
 // Every call is answered or refused, or still there at the end.
 func TestNoCallIsLost(t *testing.T) {
 	contenders := []Contender{Ours, Pool, None}

@@ -10,7 +10,7 @@ type Record struct {
 	ticks  []counts
 	late   []uint32 // answers by the time from arrival, in parts of the deadline
 	served uint64   // their sum
-	done   uint64   // answers in the trouble, in time or not
+	done   float64  // calls that the server did in the trouble, answered in time or not; of those that it did a part of, that part
 	needed float64  // by them
 }
 
@@ -69,6 +69,18 @@ func (r *Record) answered(now Instant, c *call, l Limiter) {
 	}
 }
 
+// turned takes in what the server has done of the calls that are not done yet. What was done before the trouble is not done in it.
+func (r *Record) turned(now Instant, parts, work float64) {
+	switch now {
+	case r.phases.before:
+		r.done -= parts
+		r.needed -= work
+	case r.phases.before + r.phases.trouble:
+		r.done += parts
+		r.needed += work
+	}
+}
+
 // between sums up the ticks from one instant to another.
 func (r *Record) between(from, to Instant) (sum counts) {
 	for _, t := range r.ticks[from/tick : to/tick] {
@@ -105,7 +117,7 @@ func (r *Record) Result() Result {
 	trouble := r.between(p.before, p.before+p.trouble)
 	ease := 1.0
 	if r.done > 0 {
-		ease = float64(r.run.Shape.Mean) * float64(r.done) / r.needed
+		ease = float64(r.run.Shape.Mean) * r.done / r.needed
 	}
 	possible := s.possible(r.run.Workers, ease) * float64(r.run.Workers) / float64(r.run.Shape.Mean)
 	result := Result{

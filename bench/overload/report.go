@@ -56,11 +56,11 @@ func Chapters(s Size) []Chapter {
 	}
 	return []Chapter{
 		{"The limit is found", "First come, first served.", parts(Ours, Shapes, s.Seeds, s.Hundred, s.Thousand)},
-		{"The number of workers is known", "First come, first served; the limit is the number of workers.", parts(Pool, Shapes, s.Seeds, first(2, s.Hundred), nil)},
+		{"The number of workers is known", "First come, first served; the limit is the number of workers.", parts(Pool, Shapes, s.Seeds, s.Hundred, s.Thousand)},
 		{"The number of workers is known, and calls share them", "Processor sharing, as of a service whose calls only compute.", shared(parts(Pool, Shapes, first(3, s.Seeds), first(1, s.Hundred), nil))},
 		{"The limit is found, and calls share the workers", "Processor sharing.", shared(parts(Ours, Shapes, first(3, s.Seeds), first(1, s.Hundred), nil))},
 		{"Few workers", "First come, first served. A run misses a goal when it is more than five points behind the pool at the same seed.", []Part{
-			{Contender: Ours, Scenarios: s.Scenarios, Shapes: Shapes, Workers: []int{1, 2}, Seeds: first(5, s.Seeds)},
+			{Contender: Ours, Scenarios: s.Scenarios, Shapes: Shapes, Workers: []int{1, 2}, Seeds: s.Seeds},
 		}},
 		{"A deadline that is too near", "First come, first served; calls as those of exp, with a deadline of 3.6 times their 99th percentile.", parts(Ours, Tight, s.Seeds, s.Hundred, s.Thousand)},
 		{

@@ -63,6 +63,8 @@ func (s *simulation) play() {
 			s.arrive()
 		default:
 			s.server.advance(s.now)
+			parts, work := s.server.begun()
+			s.record.turned(s.now, parts, work)
 			s.due -= s.load() * float64(s.now-s.record.at)
 			if s.segments = s.segments[1:]; len(s.segments) == 0 {
 				return

@@ -78,6 +78,18 @@ func (s *server) done() (c *call, ok bool) {
 	return c, true
 }
 
+// begun is how much of the calls that run is done: as a number of calls, and as work.
+func (s *server) begun() (parts, work float64) {
+	for _, j := range s.running {
+		if j.call != nil {
+			did := j.call.needs - max(j.ends-s.work, 0)
+			parts += did / j.call.needs
+			work += did
+		}
+	}
+	return parts, work
+}
+
 // refuse does the work that a refusal takes.
 func (s *server) refuse() {
 	if s.sharing || len(s.running) < s.workers {

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/sethvargo/go-limiter/memorystore"
 	"github.com/throttled/throttled/v2"
@@ -20,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/gabion-io/gabion"
+	"github.com/gabion-io/gabion/internal/yardstick"
 	"github.com/gabion-io/gabion/ratelimit"
 )
 
@@ -115,14 +113,9 @@ func BenchmarkKeyedLimiter(b *testing.B) {
 			keys = append(keys, own)
 		}
 		for _, name := range limiterOrder {
-			var take func(string) error
-			var size uint64
-			var costs costs
 			b.Run(c.name+"/"+name, func(b *testing.B) {
-				if take == nil { // this function is called several times
-					take, size = filled(b, name, c.keys)
-				}
-				together(b, keys, take, &costs)
+				take, size := filled(b, name, c.keys)
+				together(b, keys, take)
 				b.ReportMetric(float64(size-texts)/float64(c.keys), "bytes/key")
 			})
 		}
@@ -142,53 +135,30 @@ func filled(b *testing.B, name string, n int) (take func(string) error, size uin
 	return take, heapNow() - before
 }
 
-const (
-	// slice is how many requests are measured at a time: enough for what they need to be in the caches.
-	slice = 2000
-	// enough slices in which the goroutines ran together are waited for, but not for longer than patience.
-	enough, patience = 100, 3 * time.Second
-)
+// slice is how many requests are measured at a time, some milliseconds of them: of a shorter one, much would be the time until what
+// they need is in the caches of the processors on which the goroutines have just begun to run.
+const slice = 40_000
 
-// costs are the CPU times of a request, each in one whole slice that counts.
-type costs struct {
-	each   []float64
-	waited time.Duration // for more of them
-}
-
-func (c *costs) enough() bool { return len(c.each) >= enough || c.waited >= patience }
-
-// together asks for requests of all keys in turn, on a goroutine for each order of them, and reports CPU time per request: the
-// median of slices, as what else a busy machine does costs some of them much. Where it lets one goroutine wait while another one
-// runs, they do not get into each other's way; so only the slices of time count in which they ran together. Without any, nothing
-// is reported.
-func together(b *testing.B, keys [][]string, take func(string) error, costs *costs) {
+// together asks for requests of all keys in turn, on a goroutine for each order of them, and reports CPU time per request. Where the
+// machine lets one goroutine wait while another one runs, they do not get into each other's way; so only the slices of time
+// count in which they ran together. Without any, nothing is reported.
+func together(b *testing.B, keys [][]string, take func(string) error) {
 	b.ReportAllocs()
-	b.ResetTimer()
-	ask := func(from, n int) {
-		if cost, ok := askAll(b, keys, from, n, take); ok && n == slice {
-			costs.each = append(costs.each, float64(cost)/float64(n))
+	for i := 0; b.Loop(); i++ {
+		if err := take(keys[0][i%len(keys[0])]); err != nil {
+			b.Fatal(err)
 		}
 	}
-	for done := 0; done < b.N; done += slice {
-		ask(done, min(slice, b.N-done))
-	}
-	b.StopTimer() // which also stops the count of allocations
-	for began := time.Now(); b.N > slice && !costs.enough(); began = time.Now() {
-		ask(0, slice)
-		costs.waited += time.Since(began)
-	}
-	if len(costs.each) > 0 {
-		b.ReportMetric(median(costs.each), "cpu-ns/op")
-	}
-}
-
-func median(values []float64) float64 {
-	return slices.Sorted(slices.Values(values))[len(values)/2]
+	from := 0
+	report(b, slice, patience*time.Duration(len(keys)*len(keys)), func() (yardstick.Sample, bool) {
+		from += slice
+		return askAll(b, keys, from, slice, take)
+	})
 }
 
 // askAll makes n calls, on a goroutine for each order of the keys. It says how much CPU time they took, and whether the goroutines
 // ran at the same time.
-func askAll(b *testing.B, keys [][]string, from, n int, take func(string) error) (cost time.Duration, ok bool) {
+func askAll(b *testing.B, keys [][]string, from, n int, take func(string) error) (s yardstick.Sample, ok bool) {
 	stretches := make([]stretch, len(keys))
 	var ready atomic.Int64
 	var wg sync.WaitGroup
@@ -200,7 +170,8 @@ func askAll(b *testing.B, keys [][]string, from, n int, take func(string) error)
 			for ready.Load() < int64(len(stretches)) { // so that they begin at the same time
 				continue
 			}
-			began, before := time.Now(), cpuOfThread(b)
+			yard := yardstick.Take()
+			began, before := time.Now(), cpu(b, ofThread)
 			next := from / len(stretches) % len(keys)
 			for range n / len(stretches) {
 				if err := take(keys[next]); err != nil {
@@ -211,34 +182,24 @@ func askAll(b *testing.B, keys [][]string, from, n int, take func(string) error)
 					next = 0
 				}
 			}
-			stretches[g] = stretch{began, time.Now(), cpuOfThread(b) - before}
+			s := stretch{began: began, ended: time.Now(), cpu: cpu(b, ofThread) - before}
+			s.yardstick = max(yard, yardstick.Take())
+			stretches[g] = s
 		})
 	}
 	wg.Wait()
 	return overlap(stretches)
 }
 
-// cpuOfThread is the CPU time of the thread that runs. That of getrusage is as old as the last tick of the scheduler.
-func cpuOfThread(b *testing.B) time.Duration {
-	const clockThreadCPUTime = 3
-	var at syscall.Timespec
-	if _, _, err := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPUTime, uintptr(unsafe.Pointer(&at)), 0); err != 0 {
-		b.Error(err)
-	}
-	return time.Duration(at.Nano())
-}
-
 // stretch is what a goroutine did.
 type stretch struct {
 	began, ended time.Time
 	cpu          time.Duration
+	yardstick    float64
 }
 
 // overlap adds up the CPU time of goroutines, and says whether they ran at the same time for most of it.
-func overlap(all []stretch) (cost time.Duration, ok bool) {
-	if len(all) == 1 {
-		return all[0].cpu, true
-	}
+func overlap(all []stretch) (sum yardstick.Sample, ok bool) {
 	last, first, longest, waited := all[0].began, all[0].ended, time.Duration(0), false
 	for _, s := range all {
 		if s.began.After(last) {
@@ -248,9 +209,10 @@ func overlap(all []stretch) (cost time.Duration, ok bool) {
 			first = s.ended
 		}
 		took := s.ended.Sub(s.began)
-		cost, longest, waited = cost+s.cpu, max(longest, took), waited || s.cpu < took*9/10
+		sum = yardstick.Sample{Value: sum.Value + float64(s.cpu), Yardstick: max(sum.Yardstick, s.yardstick)}
+		longest, waited = max(longest, took), waited || s.cpu < took*9/10
 	}
-	return cost, !waited && first.Sub(last) >= longest*7/10
+	return sum, len(all) == 1 || !waited && first.Sub(last) >= longest*7/10
 }
 
 func heapNow() uint64 {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
@@ -18,6 +19,7 @@ import (
 	"github.com/gabion-io/gabion"
 	gabionbreaker "github.com/gabion-io/gabion/breaker"
 	gabionbulkhead "github.com/gabion-io/gabion/bulkhead"
+	"github.com/gabion-io/gabion/internal/yardstick"
 	gabionretry "github.com/gabion-io/gabion/retry"
 	gabiontimeout "github.com/gabion-io/gabion/timeout"
 )
@@ -25,26 +27,48 @@ import (
 // answer is what all calls return.
 func answer(context.Context) (int, error) { return 42, nil }
 
-// cpu is the CPU time that the process has used.
-func cpu(b *testing.B) time.Duration {
-	var use syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
-		b.Fatal(err)
+// The clocks of Linux for the CPU time that the process and the thread have used. What getrusage says is as old as the last tick of
+// the scheduler.
+const (
+	ofProcess = 2
+	ofThread  = 3
+)
+
+func cpu(b *testing.B, clock uintptr) time.Duration {
+	var at syscall.Timespec
+	if _, _, err := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&at)), 0); err != 0 {
+		b.Error(err)
 	}
-	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+	return time.Duration(at.Nano())
 }
 
-// measure runs call and reports CPU time per call.
-func measure(b *testing.B, call func() error) {
+// stretchTime is about how long calls are measured at a time.
+const stretchTime = 3 * time.Millisecond
+
+// measure runs call and reports CPU time per call. It returns how many calls it made.
+func measure(b *testing.B, call func() error) (calls int) {
 	b.Helper()
 	b.ReportAllocs()
-	before := cpu(b)
 	for b.Loop() {
 		if err := call(); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+	n := max(1, int(float64(b.N)*float64(stretchTime)/float64(b.Elapsed())))
+	calls = b.N
+	report(b, n, patience, func() (yardstick.Sample, bool) {
+		calls += n
+		yard := yardstick.Take()
+		before := cpu(b, ofProcess)
+		for range n {
+			if err := call(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		used := cpu(b, ofProcess) - before
+		return yardstick.Sample{Value: float64(used), Yardstick: max(yard, yardstick.Take())}, true
+	})
+	return calls
 }
 
 func must[T any](v T, err error) T {
@@ -122,12 +146,12 @@ func BenchmarkObserver(b *testing.B) {
 				must(gabionbulkhead.New(gabionbulkhead.Config{Concurrency: 100, Observer: policies})),
 			}}))
 			ctx := b.Context()
-			measure(b, func() error { _, err := gabion.Do(ctx, p, answer); return err })
-			if n := retries.Snapshot(gabion.Now()).Calls; n != uint64(b.N) {
-				b.Errorf("%d calls were counted, want %d", n, b.N)
+			calls := measure(b, func() error { _, err := gabion.Do(ctx, p, answer); return err })
+			if n := retries.Snapshot(gabion.Now()).Calls; n != uint64(calls) {
+				b.Errorf("%d calls were counted, want %d", n, calls)
 			}
-			if o, ok := pipe.(*everything); ok && o.calls.Load() != int64(b.N) {
-				b.Errorf("told of %d calls, want %d", o.calls.Load(), b.N)
+			if o, ok := pipe.(*everything); ok && o.calls.Load() != int64(calls) {
+				b.Errorf("told of %d calls, want %d", o.calls.Load(), calls)
 			}
 		}
 	}

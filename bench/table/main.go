@@ -4,10 +4,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/gabion-io/gabion/bench/internal/section"
+	"github.com/gabion-io/gabion/internal/yardstick"
 )
 
 // ours is the contender that the others are compared with.
@@ -34,7 +37,7 @@ func run(in io.Reader, out string) error {
 	if err != nil {
 		return err
 	}
-	text := "\n" + section.Measured() + " CPU time of a call, median of the runs; several goroutines count together.\n\n" + table(cases)
+	text := "\n" + section.Measured() + " CPU time of a call, median [min–max]; several goroutines count together. A yardstick beside each measurement tells whether another guest of the machine was using the other half of a core just then; counted are the calm rounds, in which none was, or the three calmest.\n\n" + table(cases)
 	fmt.Print(text)
 	if out == "" {
 		return nil
@@ -49,13 +52,17 @@ type measured struct {
 }
 
 type contender struct {
-	name   string
-	cpu    []float64 // ns
-	allocs float64
+	name     string
+	rounds   []yardstick.Sample // the CPU time of a call
+	allocs   string
+	keyBytes string // a key, where keys are remembered
 }
 
 // line is a benchmark with its metrics: BenchmarkGroup/case/contender-2 … 65.1 cpu-ns/op … 0 allocs/op.
-var line = regexp.MustCompile(`^Benchmark(\S+)/([^/\s]+?)(?:-\d+)?\s.*?([\d.]+) cpu-ns/op.*?(\d+) allocs/op`)
+var (
+	line   = regexp.MustCompile(`^Benchmark(\S+)/([^/\s]+?)(?:-\d+)?\s+\d+\s+(.*)`)
+	metric = regexp.MustCompile(`([\d.]+(?:e[+-]?\d+)?) (\S+)`)
+)
 
 func read(in io.Reader) (cases []*measured, err error) {
 	lines := bufio.NewScanner(in)
@@ -67,13 +74,20 @@ func read(in io.Reader) (cases []*measured, err error) {
 			}
 			continue
 		}
-		cpu, wrong := strconv.ParseFloat(m[3], 64)
-		allocs, wrong2 := strconv.ParseFloat(m[4], 64)
+		metrics := map[string]string{}
+		for _, pair := range metric.FindAllStringSubmatch(m[3], -1) {
+			metrics[pair[2]] = pair[1]
+		}
+		if metrics["cpu-ns/op"] == "" {
+			continue
+		}
+		cpu, wrong := strconv.ParseFloat(metrics["cpu-ns/op"], 64)
+		yard, wrong2 := strconv.ParseFloat(metrics[yardstick.Unit], 64)
 		if wrong = errors.Join(wrong, wrong2); wrong != nil {
-			return nil, wrong
+			return nil, fmt.Errorf("%s: %w", lines.Text(), wrong)
 		}
 		c := find(&cases, m[1]).contender(m[2])
-		c.cpu, c.allocs = append(c.cpu, cpu), allocs
+		c.rounds, c.allocs, c.keyBytes = append(c.rounds, yardstick.Sample{Value: cpu, Yardstick: yard}), metrics["allocs/op"], metrics["bytes/key"]
 	}
 	if len(cases) == 0 {
 		err = errors.Join(err, errors.New("no benchmarks with cpu-ns/op in the input"))
@@ -102,26 +116,37 @@ func (m *measured) contender(name string) *contender {
 
 func table(cases []*measured) string {
 	var b strings.Builder
-	b.WriteString("| | | ns [min–max] | allocations | Gabion's part of it |\n|---|---|---|---|---|\n")
+	b.WriteString("| | | ns | calm rounds | allocations | bytes a key | Gabion's part of it | Gabion takes more, ns |\n|---|---|---|---|---|---|---|---|\n")
+	shortest := math.Inf(1)
 	for _, m := range cases {
-		var own float64
+		for _, c := range m.contenders {
+			shortest = yardstick.Shortest(shortest, c.rounds)
+		}
+	}
+	for _, m := range cases {
+		own := 0.
 		if i := slices.IndexFunc(m.contenders, func(c contender) bool { return c.name == ours }); i >= 0 {
-			own = median(m.contenders[i].cpu)
+			times, _ := m.contenders[i].calm(shortest)
+			own = median(times)
 		}
 		for _, c := range m.contenders {
-			part := "–"
-			if c.name != ours && own > 0 {
-				part = fmt.Sprintf("%.2f", own/median(c.cpu))
+			all, count := c.calm(shortest)
+			compared, middle := "– | –", median(all)
+			if own > 0 && c.name != ours {
+				compared = fmt.Sprintf("%.2f | %+.0f", own/middle, own-middle)
 			}
-			fmt.Fprintf(&b, "| %s | %s | %.0f [%.0f–%.0f] | %.0f | %s |\n", strings.ReplaceAll(m.name, "_", " "), c.name,
-				median(c.cpu), slices.Min(c.cpu), slices.Max(c.cpu), c.allocs, part)
+			fmt.Fprintf(&b, "| %s | %s | %.0f [%.0f–%.0f] | %d of %d | %s | %s | %s |\n", strings.ReplaceAll(m.name, "_", " "), c.name,
+				middle, all[0], all[len(all)-1], count, len(c.rounds), c.allocs, cmp.Or(c.keyBytes, "–"), compared)
 		}
 	}
 	b.WriteString("\n")
 	return b.String()
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+// calm is the times of the rounds that count, in ascending order, and how many rounds were calm.
+func (c *contender) calm(shortest float64) (times []float64, count int) {
+	chosen, count := yardstick.Calm(c.rounds, shortest, yardstick.Fewest)
+	return yardstick.Values(chosen), count
 }
+
+func median(sorted []float64) float64 { return sorted[len(sorted)/2] }
