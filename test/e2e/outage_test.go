@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"testing"
@@ -44,6 +45,23 @@ func use(t *testing.T, g *harness.Gateway) usage {
 	return usage{n, g.CPU(t), g.Memory(t)}
 }
 
+// useUntil is use at a moment of the load, with the least goroutines of the second before: whenever the machine stands still,
+// requests come in all at once, and each has some while it lasts. What grows is there all the time.
+func useUntil(t *testing.T, g *harness.Gateway, run *load.Running, at time.Duration) usage {
+	t.Helper()
+	const readings, apart = 10, 100 * time.Millisecond
+	least := math.Inf(1)
+	for i := range readings {
+		run.At(at - time.Duration(readings-i)*apart)
+		n, _ := g.Metric(t, "go_goroutines")
+		least = min(least, n)
+	}
+	run.At(at)
+	u := use(t, g)
+	u.goroutines = min(u.goroutines, least)
+	return u
+}
+
 func allDown(t *testing.T, c outage, f *harness.Findings) {
 	// A frozen replica is found out only when attempts have timed out, so that takes longer.
 	const down, settled = 2 * time.Second, 7 * time.Second
@@ -59,12 +77,9 @@ func allDown(t *testing.T, c outage, f *harness.Findings) {
 			b.Kill(t)
 		}
 	}
-	run.At(settled)
-	first := use(t, g)
-	run.At((settled + up) / 2)
-	middle := use(t, g)
-	run.At(up)
-	last := use(t, g)
+	first := useUntil(t, g, run, settled)
+	middle := useUntil(t, g, run, (settled+up)/2)
+	last := useUntil(t, g, run, up)
 	for _, b := range backends {
 		if c.freeze {
 			b.Thaw(t)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,11 +115,17 @@ func hungPart(t *testing.T, bulkhead string, f *harness.Findings) {
 		reports.Wait()
 		return items.Wait().All()
 	}
+	// It is the second in the middle that counts: what else this machine does makes some seconds slow, what hangs makes all of them so.
+	middle := func(s load.Samples) time.Duration {
+		seconds := p99s(s, 0, lasts)
+		slices.Sort(seconds)
+		return seconds[len(seconds)/2]
+	}
 	// On a busy machine a round can be spoiled; without what protects, all of them are.
 	best := 100.0
 	for range rounds {
 		before, during := measure(""), measure("/report")
-		ratio := float64(during.Awake().Quantile(.99)) / float64(max(1, before.Awake().Quantile(.99)))
+		ratio := float64(middle(during)) / float64(max(1, middle(before)))
 		if len(during.Failed()) > 0 || len(before.Failed()) > 0 {
 			ratio = 100
 		}
@@ -135,6 +142,8 @@ func TestHungDependencyLeavesOtherRoutesAlone(t *testing.T) {
 		harness.Twin[string]{Name: "a bulkhead", Config: "off", Breaks: []string{otherRoutes}},
 	)
 }
+
+const bottomBounded = "attempts at the bottom are at most 1.1 times the requests"
 
 // tiers is a chain of three gateways before a service that fails every request.
 type tiers struct {
@@ -158,15 +167,16 @@ func threeTiers(t *testing.T, c tiers, f *harness.Findings) {
 		next = "http://" + front.Address
 	}
 	report := load.Load{Target: to(front), For: 10 * time.Second, Posts: -1}.Start(t.Context()).Wait()
-	attempts, requests, reserve := backend.Arrivals(t, b), len(report.All()), 10
-	f.Claim(attemptsBounded, attempts <= requests*11/10+reserve && attempts >= requests,
+	attempts, requests := backend.Arrivals(t, b), len(report.All())
+	f.Claim(bottomBounded, attempts <= requests*11/10 && attempts >= requests,
 		"%d attempts for %d requests, %.2f times", attempts, requests, float64(attempts)/float64(requests))
 }
 
 func TestThreeTiersOfRetries(t *testing.T) {
 	t.Parallel()
-	harness.Prove(t, threeTiers, tiers{"10%", true},
-		harness.Twin[tiers]{Name: "a word between them", Config: tiers{"10%", false}, Breaks: []string{attemptsBounded}},
-		harness.Twin[tiers]{Name: "a budget", Config: tiers{"off", true}, Breaks: []string{attemptsBounded}},
+	const budget = "9%" // with the reserve of ten, which every budget begins with, still less than a tenth of the requests
+	harness.Prove(t, threeTiers, tiers{budget, true},
+		harness.Twin[tiers]{Name: "a word between them", Config: tiers{budget, false}, Breaks: []string{bottomBounded}},
+		harness.Twin[tiers]{Name: "a budget", Config: tiers{"off", true}, Breaks: []string{bottomBounded}},
 	)
 }

@@ -256,7 +256,8 @@ const upWithin = 30 * time.Second
 // storing starts a gateway with three backends and waits until its store is up.
 func storing(t *testing.T, change ...func(*harness.Config)) *harness.Gateway {
 	t.Helper()
-	cfg := standard.config(replicas(t, 3)...)
+	// A machine that stands still for a second is not the store's doing. What the store does to requests is in their times.
+	cfg := standard.with("timeout", "{total: 5s, attempt: 5s, connect: 5s}").config(replicas(t, 3)...)
 	cfg.Keeps = true
 	for _, c := range change {
 		c(&cfg)

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func Prove[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protect
 	t.Helper()
 	t.Run("protected", func(t *testing.T) {
 		t.Parallel()
-		holds(t, scenario, protected)
+		holds(t, watch, scenario, protected)
 	})
 	deny(t, scenario, twins)
 }
@@ -68,35 +69,72 @@ func Prove[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protect
 // parallel itself.
 func ProveAlone[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protected C, twins ...Twin[C]) {
 	t.Helper()
-	t.Run("protected", func(t *testing.T) { holds(t, scenario, protected) })
+	t.Run("protected", func(t *testing.T) { holds(t, watch, scenario, protected) })
 	deny(t, scenario, twins)
 }
 
 // holds runs a scenario, whose claims must all hold.
-func holds[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protected C) {
+func holds[C any](t *testing.T, watch watcher, scenario func(*testing.T, C, *Findings), protected C) {
 	t.Helper()
-	var f Findings
-	scenario(t, protected, &f)
-	t.Logf("\n%s", f.String())
-	if len(f.all) == 0 {
-		t.Error("the scenario has looked at nothing")
-	}
-	for _, claim := range f.broken() {
-		t.Errorf("does not hold: %s", claim)
-	}
+	judge(t, watch, func(t *testing.T, f *Findings) (wrong []string) {
+		t.Helper()
+		scenario(t, protected, f)
+		for _, claim := range f.broken() {
+			wrong = append(wrong, "does not hold: "+claim)
+		}
+		return wrong
+	})
 }
 
-// deny runs a scenario's negative twins.
+// breaks runs a negative twin, which must break the claims that it names.
+func breaks[C any](t *testing.T, watch watcher, scenario func(*testing.T, C, *Findings), twin Twin[C]) {
+	t.Helper()
+	judge(t, watch, func(t *testing.T, f *Findings) (wrong []string) {
+		t.Helper()
+		scenario(t, twin.Config, f)
+		for _, claim := range twin.missing(f) {
+			wrong = append(wrong, fmt.Sprintf("holds without %s, so the scenario does not show what protects: %s", twin.Name, claim))
+		}
+		return wrong
+	})
+}
+
+// deny runs a scenario's negative twins, side by side.
 func deny[C any](t *testing.T, scenario func(*testing.T, C, *Findings), twins []Twin[C]) {
 	t.Helper()
 	for _, twin := range twins {
 		t.Run("without "+twin.Name, func(t *testing.T) {
 			t.Parallel()
+			breaks(t, watch, scenario, twin)
+		})
+	}
+}
+
+// watcher is how a scenario finds out what the machine did to it.
+type watcher func(context.Context) (end func() disturbance)
+
+// judge runs something that tells what is wrong with what it has found: once more where something is, and the machine may be the
+// cause.
+func judge(t *testing.T, watch watcher, run func(*testing.T, *Findings) (wrong []string)) {
+	t.Helper()
+	again := true
+	for try := 1; again; try++ {
+		again = false // unless the try comes to its end and says otherwise
+		t.Run(fmt.Sprint("try ", try), func(t *testing.T) {
 			var f Findings
-			scenario(t, twin.Config, &f)
-			t.Logf("\n%s", f.String())
-			for _, claim := range twin.missing(&f) {
-				t.Errorf("holds without %s, so the scenario does not show what protects: %s", twin.Name, claim)
+			end := watch(t.Context())
+			wrong := run(t, &f)
+			meanwhile := end()
+			t.Logf("\n%s%v", f.String(), meanwhile)
+			if len(f.all) == 0 {
+				t.Error("the scenario has looked at nothing")
+			}
+			if again = len(wrong) > 0 && meanwhile.excuses(try); again {
+				t.Logf("once more, because of the machine: %s", strings.Join(wrong, "; "))
+				return
+			}
+			for _, what := range wrong {
+				t.Error(what)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"os/exec"
 	"slices"
 	"strings"
@@ -48,6 +49,83 @@ func TestTwin(t *testing.T) {
 	}
 	if text := f.String(); !strings.Contains(text, "holds  water is wet: touched it 3 times\nFAILS  the moon") {
 		t.Errorf("as text:\n%s", text)
+	}
+}
+
+func TestOnlyTheMachineIsAnExcuse(t *testing.T) {
+	for _, c := range []struct {
+		d    disturbance
+		try  int
+		want bool
+	}{
+		{disturbance{still: standstill}, 1, true},
+		{disturbance{stolen: theft}, 1, true},
+		{disturbance{still: standstill}, tries - 1, true},
+		{disturbance{still: time.Minute, stolen: 1}, tries, false},
+		{disturbance{still: standstill - 1, stolen: theft - .001}, 1, false},
+		{disturbance{}, 1, false},
+	} {
+		if got := c.d.excuses(c.try); got != c.want {
+			t.Errorf("%v, try %d: %v", c.d, c.try, got)
+		}
+	}
+}
+
+func TestScenarioIsTriedAgainWhereTheMachineIsToBlame(t *testing.T) {
+	for _, machine := range []struct {
+		did      disturbance
+		wantRuns []int
+	}{{disturbance{still: time.Second}, []int{1, 2, tries}}, {disturbance{}, []int{1}}} {
+		watch := func(context.Context) func() disturbance { return func() disturbance { return machine.did } }
+		for _, want := range machine.wantRuns {
+			runs := 0
+			holds(t, watch, func(_ *testing.T, _ int, f *Findings) {
+				runs++
+				f.Claim("a", runs == want, "")
+			}, 0)
+			if runs != want {
+				t.Errorf("run %d times, want %d", runs, want)
+			}
+			runs = 0
+			breaks(t, watch, func(_ *testing.T, _ int, f *Findings) {
+				runs++
+				f.Claim("a", runs < want, "")
+			}, Twin[int]{Breaks: []string{"a"}})
+			if runs != want {
+				t.Errorf("a twin is run %d times, want %d", runs, want)
+			}
+		}
+	}
+}
+
+func TestTimesOfTheProcessors(t *testing.T) {
+	before := parseTimes("cpu  100 10 20 300 5 0 5 60 7 8\ncpu0 1 2 3\n")
+	if before != (times{all: 500, stolen: 60}) {
+		t.Errorf("%+v", before)
+	}
+	if share := (times{all: 900, stolen: 100}).stolenSince(before); share != .1 {
+		t.Errorf("%v", share)
+	}
+	for _, text := range []string{"", "cpu", "cpu 1 2 3 4 5 6 7\n", "intr 1 2 3 4 5 6 7 8\n"} {
+		if got := parseTimes(text); got != (times{}) || got.stolenSince(got) != 0 {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
+
+func TestStandstillIsSeen(t *testing.T) {
+	at := time.Unix(0, 0)
+	s := stillness{last: at}
+	for _, after := range []time.Duration{tick, tick + time.Second, tick / 2, tick} {
+		at = at.Add(after)
+		s.see(at)
+	}
+	if s.longest != time.Second {
+		t.Errorf("%v", s.longest)
+	}
+	end := watch(t.Context())
+	if d := end(); d.still != 0 {
+		t.Errorf("%v, before the first look", d)
 	}
 }
 
