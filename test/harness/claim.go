@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,7 +59,7 @@ func Prove[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protect
 	t.Helper()
 	t.Run("protected", func(t *testing.T) {
 		t.Parallel()
-		holds(t, watch, scenario, protected)
+		judge(t, &host, scenario, protected, unkept)
 	})
 	deny(t, scenario, twins)
 }
@@ -69,34 +68,16 @@ func Prove[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protect
 // parallel itself.
 func ProveAlone[C any](t *testing.T, scenario func(*testing.T, C, *Findings), protected C, twins ...Twin[C]) {
 	t.Helper()
-	t.Run("protected", func(t *testing.T) { holds(t, watch, scenario, protected) })
+	t.Run("protected", func(t *testing.T) { judge(t, &host, scenario, protected, unkept) })
 	deny(t, scenario, twins)
 }
 
-// holds runs a scenario, whose claims must all hold.
-func holds[C any](t *testing.T, watch watcher, scenario func(*testing.T, C, *Findings), protected C) {
-	t.Helper()
-	judge(t, watch, func(t *testing.T, f *Findings) (wrong []string) {
-		t.Helper()
-		scenario(t, protected, f)
-		for _, claim := range f.broken() {
-			wrong = append(wrong, "does not hold: "+claim)
-		}
-		return wrong
-	})
-}
-
-// breaks runs a negative twin, which must break the claims that it names.
-func breaks[C any](t *testing.T, watch watcher, scenario func(*testing.T, C, *Findings), twin Twin[C]) {
-	t.Helper()
-	judge(t, watch, func(t *testing.T, f *Findings) (wrong []string) {
-		t.Helper()
-		scenario(t, twin.Config, f)
-		for _, claim := range twin.missing(f) {
-			wrong = append(wrong, fmt.Sprintf("holds without %s, so the scenario does not show what protects: %s", twin.Name, claim))
-		}
-		return wrong
-	})
+// unkept says what is wrong with a scenario whose claims must all hold.
+func unkept(f *Findings) (wrong []string) {
+	for _, claim := range f.broken() {
+		wrong = append(wrong, "does not hold: "+claim)
+	}
+	return wrong
 }
 
 // deny runs a scenario's negative twins, side by side.
@@ -105,31 +86,40 @@ func deny[C any](t *testing.T, scenario func(*testing.T, C, *Findings), twins []
 	for _, twin := range twins {
 		t.Run("without "+twin.Name, func(t *testing.T) {
 			t.Parallel()
-			breaks(t, watch, scenario, twin)
+			judge(t, &host, scenario, twin.Config, twin.unbroken)
 		})
 	}
 }
 
-// watcher is how a scenario finds out what the machine did to it.
-type watcher func(context.Context) (end func() disturbance)
+// unbroken says what is wrong with a twin: the claims that it should break and does not.
+func (w Twin[C]) unbroken(f *Findings) (wrong []string) {
+	broken := f.broken()
+	for _, claim := range w.Breaks {
+		if !slices.Contains(broken, claim) {
+			wrong = append(wrong, fmt.Sprintf("holds without %s, so the scenario does not show what protects: %s", w.Name, claim))
+		}
+	}
+	return wrong
+}
 
-// judge runs something that tells what is wrong with what it has found: once more where something is, and the machine may be the
-// cause.
-func judge(t *testing.T, watch watcher, run func(*testing.T, *Findings) (wrong []string)) {
+// judge runs a scenario, and once more where something is wrong with what it has found and the machine may be the cause.
+func judge[C any](t *testing.T, on *machine, scenario func(*testing.T, C, *Findings), config C, wrong func(*Findings) []string) {
 	t.Helper()
 	again := true
 	for try := 1; again; try++ {
 		again = false // unless the try comes to its end and says otherwise
+		leave := on.enter(t, try)
 		t.Run(fmt.Sprint("try ", try), func(t *testing.T) {
 			var f Findings
-			end := watch(t.Context())
-			wrong := run(t, &f)
+			end := on.watch(t.Context())
+			scenario(t, config, &f)
 			meanwhile := end()
 			t.Logf("\n%s%v", f.String(), meanwhile)
 			if len(f.all) == 0 {
 				t.Error("the scenario has looked at nothing")
 			}
-			if again = len(wrong) > 0 && meanwhile.excuses(try); again {
+			wrong := wrong(&f)
+			if again = len(wrong) > 0 && meanwhile.disturbs() && try < tries; again {
 				t.Logf("once more, because of the machine: %s", strings.Join(wrong, "; "))
 				return
 			}
@@ -137,16 +127,6 @@ func judge(t *testing.T, watch watcher, run func(*testing.T, *Findings) (wrong [
 				t.Error(what)
 			}
 		})
+		leave()
 	}
-}
-
-// missing are the claims that should be broken and are not.
-func (w Twin[C]) missing(f *Findings) (claims []string) {
-	broken := f.broken()
-	for _, claim := range w.Breaks {
-		if !slices.Contains(broken, claim) {
-			claims = append(claims, claim)
-		}
-	}
-	return claims
 }

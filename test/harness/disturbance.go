@@ -13,8 +13,6 @@ const (
 	standstill = 300 * time.Millisecond
 	// theft is the share of its processors that others have by then.
 	theft = 0.05
-	// tries are enough on a machine that is not like that all the time.
-	tries = 3
 	// tick is how often it is looked at.
 	tick = 20 * time.Millisecond
 )
@@ -29,10 +27,8 @@ func (d disturbance) String() string {
 	return fmt.Sprintf("the machine stood still for up to %v, and %.1f %% of its processors were taken", d.still.Round(time.Millisecond), 100*d.stolen)
 }
 
-// excuses says whether what went wrong says nothing, and is worth another try.
-func (d disturbance) excuses(try int) bool {
-	return (d.still >= standstill || d.stolen >= theft) && try < tries
-}
+// disturbs says whether what goes wrong meanwhile says nothing.
+func (d disturbance) disturbs() bool { return d.still >= standstill || d.stolen >= theft }
 
 // watch finds out what the machine does, until the function that it returns is called, which says so.
 func watch(ctx context.Context) (end func() disturbance) {

@@ -5,7 +5,9 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gabion-io/gabion/test/backend"
@@ -41,8 +43,8 @@ func TestTwin(t *testing.T) {
 	f.Claim("water is wet", true, "touched it %d times", 3)
 	f.Claim("the moon is cheese", false, "tasted it")
 	twin := Twin[int]{Breaks: []string{"water is wet", "the moon is cheese", "never looked at"}}
-	if got := twin.missing(&f); !slices.Equal(got, []string{"water is wet", "never looked at"}) {
-		t.Errorf("missing %v", got)
+	if got := twin.unbroken(&f); len(got) != 2 || !strings.HasSuffix(got[0], ": water is wet") || !strings.HasSuffix(got[1], ": never looked at") {
+		t.Errorf("unbroken %v", got)
 	}
 	if got := f.broken(); !slices.Equal(got, []string{"the moon is cheese"}) {
 		t.Errorf("broken %v", got)
@@ -55,46 +57,120 @@ func TestTwin(t *testing.T) {
 func TestOnlyTheMachineIsAnExcuse(t *testing.T) {
 	for _, c := range []struct {
 		d    disturbance
-		try  int
 		want bool
 	}{
-		{disturbance{still: standstill}, 1, true},
-		{disturbance{stolen: theft}, 1, true},
-		{disturbance{still: standstill}, tries - 1, true},
-		{disturbance{still: time.Minute, stolen: 1}, tries, false},
-		{disturbance{still: standstill - 1, stolen: theft - .001}, 1, false},
-		{disturbance{}, 1, false},
+		{disturbance{still: standstill}, true},
+		{disturbance{stolen: theft}, true},
+		{disturbance{still: standstill - 1, stolen: theft - .001}, false},
+		{disturbance{}, false},
 	} {
-		if got := c.d.excuses(c.try); got != c.want {
-			t.Errorf("%v, try %d: %v", c.d, c.try, got)
+		if got := c.d.disturbs(); got != c.want {
+			t.Errorf("%v: %v", c.d, got)
 		}
 	}
 }
 
+// fakeMachine disturbs what runs on it. While it is waited for, it does that waits times.
+func fakeMachine(did disturbance, waits int) *machine {
+	waiting := false
+	return &machine{
+		patience: patience,
+		exert: func(_ context.Context, d time.Duration) {
+			waiting = true
+			time.Sleep(d)
+		},
+		watch: func(context.Context) func() disturbance {
+			return func() disturbance {
+				if waiting {
+					waiting = false
+					if waits--; waits < 0 {
+						return disturbance{}
+					}
+				}
+				return did
+			}
+		},
+	}
+}
+
 func TestScenarioIsTriedAgainWhereTheMachineIsToBlame(t *testing.T) {
-	for _, machine := range []struct {
-		did      disturbance
-		wantRuns []int
+	for _, c := range []struct {
+		did  disturbance
+		runs []int
 	}{{disturbance{still: time.Second}, []int{1, 2, tries}}, {disturbance{}, []int{1}}} {
-		watch := func(context.Context) func() disturbance { return func() disturbance { return machine.did } }
-		for _, want := range machine.wantRuns {
+		for _, want := range c.runs {
+			on := fakeMachine(c.did, 0)
+			on.patience = 0
 			runs := 0
-			holds(t, watch, func(_ *testing.T, _ int, f *Findings) {
+			judge(t, on, func(_ *testing.T, _ int, f *Findings) {
 				runs++
 				f.Claim("a", runs == want, "")
-			}, 0)
+			}, 0, unkept)
 			if runs != want {
 				t.Errorf("run %d times, want %d", runs, want)
 			}
 			runs = 0
-			breaks(t, watch, func(_ *testing.T, _ int, f *Findings) {
+			judge(t, on, func(_ *testing.T, _ int, f *Findings) {
 				runs++
 				f.Claim("a", runs < want, "")
-			}, Twin[int]{Breaks: []string{"a"}})
+			}, 0, Twin[int]{Breaks: []string{"a"}}.unbroken)
 			if runs != want {
 				t.Errorf("a twin is run %d times, want %d", runs, want)
 			}
 		}
+	}
+}
+
+func TestAnotherTryIsAloneOnACalmMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := fakeMachine(disturbance{stolen: 1}, 3)
+		begin := time.Now()
+		leave := on.enter(t, 1)
+		on.enter(t, 1)() // beside it
+		if on.room.TryLock() {
+			t.Fatal("a second try would not be alone")
+		}
+		leave()
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("the first try has waited %v", waited)
+		}
+		leave = on.enter(t, 2)
+		if waited := time.Since(begin); waited != 4*probe || on.patience != patience-3*probe {
+			t.Errorf("the second try has waited %v, and there is %v of patience left", waited, on.patience)
+		}
+		if on.room.TryRLock() {
+			t.Fatal("a first try would run beside a second one")
+		}
+		leave()
+		on.enter(t, 1)()
+	})
+}
+
+func TestPatienceHasAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := fakeMachine(disturbance{stolen: 1}, 1_000_000)
+		begin := time.Now()
+		on.enter(t, 2)()
+		on.enter(t, 3)()
+		if waited := time.Since(begin); waited != patience {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+func TestExertionIsWork(t *testing.T) {
+	const d = 500 * time.Millisecond
+	used := func() time.Duration {
+		var r syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	begin, before := time.Now(), used()
+	exert(t.Context(), d)
+	if took, work := time.Since(begin), used()-before; took < d || work < d/20 {
+		t.Errorf("worked for %v within %v", work, took)
 	}
 }
 
