@@ -61,7 +61,7 @@ func TestFailuresAreSeen(t *testing.T) {
 		{"another's answer that looks complete", backend.Behaviour{Mode: backend.Raw, Raw: short}, Wrong, 200},
 	} {
 		b.Set(t, c.behaviour)
-		r := run(t, Load{Rate: 50, For: 200 * time.Millisecond, Deadline: 100 * time.Millisecond}, b)
+		r := run(t, Load{Rate: 50, For: 200 * time.Millisecond, Deadline: 2 * time.Second}, b)
 		if len(r.All()) != 10 || len(r.All().Result(c.want)) != 10 || len(r.All().Status(c.status)) != 10 || len(r.All().Failed()) != 10 {
 			t.Errorf("%s: %v", c.name, r.All())
 		}
