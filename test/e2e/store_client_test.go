@@ -183,8 +183,8 @@ func metricsOver(ctx context.Context, t *testing.T, g *harness.Gateway, about *r
 // Prometheus.
 const lokiClient = "github.com/grafana/loki-client-go@v0.0.0-20240913122146-e119d400c3a5"
 
-// sendByLokiClient sends lines with Loki's client library.
-func sendByLokiClient(t *testing.T, g *harness.Gateway, service string, lines ...string) {
+// buildLokiClient builds a program that sends lines with Loki's client library.
+func buildLokiClient(t *testing.T) (path string) {
 	t.Helper()
 	var module struct{ Dir string }
 	if err := json.Unmarshal([]byte(goSays(t, t.TempDir(), "mod", "download", "-json", lokiClient)), &module); err != nil {
@@ -196,16 +196,13 @@ func sendByLokiClient(t *testing.T, g *harness.Gateway, service string, lines ..
 			t.Fatal(err)
 		}
 	}
-	tool := build(t, dir, "./lokiclient")
-	cmd := exec.Command(tool, append([]string{"http://" + g.Admin + "/loki/api/v1/push", service}, lines...)...)
-	if code, out, errOut := process.Run(t, runWithin, cmd); code != 0 {
-		t.Fatalf("%d\n%s%s", code, out, errOut)
-	}
+	return build(t, dir, "./lokiclient")
 }
 
 // A client library of Loki sends lines, and the API that command-line clients and Grafana use finds and follows them.
 func TestLokiClients(t *testing.T) {
 	t.Parallel()
+	client := buildLokiClient(t)
 	g := storing(t)
 	since := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -215,7 +212,10 @@ func TestLokiClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.CloseNow()
-	sendByLokiClient(t, g, "till", "paid 5", "refused 6", "paid 7")
+	send := exec.Command(client, "http://"+g.Admin+"/loki/api/v1/push", "till", "paid 5", "refused 6", "paid 7")
+	if code, out, errOut := process.Run(t, runWithin, send); code != 0 {
+		t.Fatalf("%d\n%s%s", code, out, errOut)
+	}
 	texts, err := g.Lines(`{service="till"}`, since, time.Now().Add(time.Minute))
 	if want := []string{"paid 5", "refused 6", "paid 7"}; err != nil || !slices.Equal(texts, want) {
 		t.Errorf("%v %q", err, texts)
