@@ -26,7 +26,7 @@ test: deps lint
 	$(GO) build work
 	$(GO) test -race -timeout 20m ./... $(ADAPTERS:%=./%/...) ./server/... ./examples/... ./bench/...
 	cd test && $(GO) test -race -count=1 -p 1 -timeout 20m `$(GO) list ./... | grep -v /e2e`
-	$(GO) test -count=1 -timeout 35m ./test/e2e # measures times of processes that have no race detector
+	$(GO) test -count=1 -timeout 45m ./test/e2e # measures times of processes that have no race detector
 
 ## lint: formatting, vet and the linters of .golangci.yaml, in every module
 lint: bin/golangci-lint

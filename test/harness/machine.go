@@ -14,7 +14,7 @@ const (
 	// probe is how long a machine is looked at before it is called calm.
 	probe = 5 * time.Second
 	// patience is how long a package waits for a calm machine, all its scenarios together: its tests must end in time.
-	patience = 10 * time.Minute
+	patience = 15 * time.Minute
 )
 
 // machine is what scenarios run on. Other machines on the same host may take its processors, for minutes.
