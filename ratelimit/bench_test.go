@@ -8,7 +8,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/gabion-io/gabion"
 	"github.com/gabion-io/gabion/internal/keytable"
 )
 
@@ -39,7 +38,7 @@ func BenchmarkTake(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				random := rand.New(rand.NewPCG(1, 2))
 				for pb.Next() {
-					l.Take(gabion.Now(), keys[random.IntN(n)], 1)
+					l.TakeNow(keys[random.IntN(n)], 1)
 				}
 			})
 			b.ReportMetric(perKey, "bytes/key")

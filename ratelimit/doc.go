@@ -27,8 +27,8 @@
 // a sliding window of that length at most Rate. A key that always asks gets at least 99 % of it. Whoever waits exactly as
 // long as a refusal says, alone, is admitted, and not a nanosecond earlier.
 //
-// There is no clock in this package: every method takes the present as a [gabion.Instant], which is monotonic, so
-// a step of the wall clock changes nothing.
+// Every method takes the present as a [gabion.Instant], which is monotonic, so a step of the wall clock changes
+// nothing. Only [Requests.TakeNow] reads the clock itself.
 //
 // # Memory
 //

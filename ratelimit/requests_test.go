@@ -3,9 +3,11 @@ package ratelimit
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gabion-io/gabion"
@@ -57,6 +59,42 @@ func TestTrap15RateIsExactUnderContention(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TakeNow decides as Take at the present instant does.
+func TestTakeNow(t *testing.T) {
+	for name, sliding := range map[string]bool{"bucket": false, "sliding": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := RequestsConfig{Rate: perSecond(3), Sliding: sliding}
+				l, twin := mustRequests(t, cfg), mustRequests(t, cfg)
+				keys := []string{"alice", "bob", strings.Repeat("x", 2*maxKeyLength)}
+				refused := 0
+				for i := range 1000 {
+					if i == 500 {
+						cfg.Rate.Count = 2
+						for _, l := range []*Requests{l, twin} {
+							if err := l.Update(cfg); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					time.Sleep(time.Duration(i%7) * 50 * time.Millisecond)
+					key, cost := keys[i%len(keys)], i%4
+					got, want := l.TakeNow(key, cost), twin.Take(gabion.Now(), key, cost)
+					if got != want {
+						t.Fatalf("call %d: %+v, want %+v", i, got, want)
+					}
+					if !got.OK {
+						refused++
+					}
+				}
+				if refused < 100 || refused > 900 {
+					t.Errorf("%d of 1000 are refused: this shows little", refused)
+				}
+			})
+		})
 	}
 }
 

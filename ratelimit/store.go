@@ -42,7 +42,7 @@ var stores atomic.Uint64
 // shard is a part of the keys.
 //
 // In a bucket that refills, most calls need nothing but the bucket of their key, which has a lock of its own: see
-// [shard.find]. The mutex of the shard guards which keys there are, and all the rest. Who holds it may wait for the
+// [shard.claim]. The mutex of the shard guards which keys there are, and all the rest. Who holds it may wait for the
 // lock of a bucket, never the other way round.
 type shard struct {
 	store  *store
@@ -124,14 +124,20 @@ type account struct {
 
 func (a *account) unlock() { a.guard.Unlock() }
 
-// find returns the entry of a key, which it has locked, and what the key is allowed. It needs no lock of a shard, and is enough
+// guess returns the entry that most probably is that of a key, for [shard.claim]: nil when there is none, and for kinds that need more
+// than a bucket.
+func (sh *shard) guess(hash uint64) *keytable.Entry[bucket] {
+	if sh.kind != byBucket {
+		return nil
+	}
+	return sh.buckets.Guess(hash)
+}
+
+// claim returns the entry of a key, which it has locked, and what the key is allowed. It needs no lock of a shard, and is enough
 // for most calls where buckets refill. It returns nil when there is more to do: for a new key, after an update, once a minute
 // for each key, and for other kinds.
-func (sh *shard) find(now gabion.Instant, hash uint64, key string) (*keytable.Entry[bucket], *values) {
-	if sh.kind != byBucket {
-		return nil, nil
-	}
-	e := sh.buckets.Find(hash, key)
+func (sh *shard) claim(now gabion.Instant, guess *keytable.Entry[bucket], hash uint64, key string) (*keytable.Entry[bucket], *values) {
+	e := sh.buckets.Claim(guess, hash, key)
 	if e == nil {
 		return nil, nil
 	}

@@ -51,7 +51,7 @@ func takers(perSecond, burst int) map[string]func(key string) bool {
 		Resource: resource, Threshold: float64(perSecond), StatIntervalInMs: 1000, TokenCalculateStrategy: flow.Direct, ControlBehavior: flow.Reject,
 	}}))
 	return map[string]func(string) bool{
-		ours:  func(key string) bool { return own.Take(gabion.Now(), key, 1).OK },
+		ours:  func(key string) bool { return own.TakeNow(key, 1).OK },
 		xtime: func(string) bool { return single.Allow() },
 		throttled: func(key string) bool {
 			limited, _, err := gcra.RateLimitCtx(context.Background(), key, 1)

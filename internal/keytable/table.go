@@ -80,23 +80,20 @@ func (t *Table[V]) Len() int { return t.keys }
 // Slots bounds the slots: all are below it. It is for the owner.
 func (t *Table[V]) Slots() Slot { return t.slots }
 
-// Find returns the entry of a key, which it has locked: nil when there is none. The hash is maphash.String of
-// the key and the seed. Find is for everybody at any time; but for whoever is not the owner it may find nothing while the
-// owner is changing something.
-func (t *Table[V]) Find(hash uint64, key string) *Entry[V] {
+// Guess returns the entry that most probably is that of a key: nil when there is none. The hash is maphash.String of the key and the
+// seed. Guess reads nothing of the entry, and does not lock it: that is for [Table.Claim]. Between the two there is time for
+// something else, while the processor fetches the entry.
+//
+// Guess and Claim are for everybody at any time; but for whoever is not the owner they may find nothing while the owner is
+// changing something.
+func (t *Table[V]) Guess(hash uint64) *Entry[V] {
 	v := t.view.Load()
 	i := v.home(hash)
 	for range v.index {
 		g := &v.index[i]
 		tags := g.tags.Load()
-		for m := equal(tags, tag(hash)); m != 0; m &= m - 1 {
-			if e := v.entry(g.slot(first(m))); e != nil {
-				e.Lock()
-				if t.has(e, key) {
-					return e
-				}
-				e.Unlock()
-			}
+		if m := equal(tags, tag(hash)); m != 0 {
+			return v.entry(g.slot(first(m)))
 		}
 		if equal(tags, 0) != 0 {
 			break
@@ -108,7 +105,30 @@ func (t *Table[V]) Find(hash uint64, key string) *Entry[V] {
 	return nil
 }
 
-// Lookup is [Table.Find] without the lock, and returns the slot too. It is for the owner.
+// Claim returns the entry of a key, which it has locked: nil when there is none. It needs the guess at the entry.
+func (t *Table[V]) Claim(guess *Entry[V], hash uint64, key string) *Entry[V] {
+	if guess == nil || t.claim(guess, key) {
+		return guess
+	}
+	for _, e := range t.view.Load().candidates(hash) {
+		if e != nil && t.claim(e, key) {
+			return e
+		}
+	}
+	return nil
+}
+
+// claim locks the entry if it is that of a key.
+func (t *Table[V]) claim(e *Entry[V], key string) bool {
+	e.Lock()
+	if t.has(e, key) {
+		return true
+	}
+	e.Unlock()
+	return false
+}
+
+// Lookup returns the slot and the entry of a key, which it does not lock: nil when there is none. It is for the owner.
 func (t *Table[V]) Lookup(hash uint64, key string) (Slot, *Entry[V]) {
 	for s, e := range t.view.Load().candidates(hash) {
 		if t.has(e, key) {

@@ -68,7 +68,7 @@ func (c *checked) check() {
 		for name, find := range map[string]func() (Slot, *Entry[int64]){
 			"key": func() (Slot, *Entry[int64]) { return c.table.Lookup(hash, key) },
 			"key, with the lock": func() (Slot, *Entry[int64]) {
-				e := c.table.Find(hash, key)
+				e := c.table.Claim(c.table.Guess(hash), hash, key)
 				if e != nil {
 					e.Unlock()
 				}
@@ -114,7 +114,8 @@ func TestOddKeys(t *testing.T) {
 	}
 	c.check()
 	for _, key := range []string{"x", "\x00\x00"} {
-		if v := c.table.Find(maphash.String(c.seed, key), key); v != nil {
+		hash := maphash.String(c.seed, key)
+		if v := c.table.Claim(c.table.Guess(hash), hash, key); v != nil {
 			t.Errorf("%q is there", key)
 		}
 	}
@@ -127,7 +128,7 @@ func TestOddKeys(t *testing.T) {
 		t.Error("there is a value where no key is")
 	}
 	empty := newTable[int64](c.seed)
-	if v := empty.Find(1, ""); v != nil {
+	if v := empty.Guess(1); v != nil {
 		t.Error("found in an empty table")
 	}
 	if _, v := empty.LookupHash(1); v != nil {

@@ -38,7 +38,8 @@ func TestFindsWhileTheOwnerChangesKeys(t *testing.T) {
 		wg.Go(func() {
 			for n := r; !over.Load(); n++ {
 				i := n * 7 % len(keys)
-				e := table.Find(maphash.String(seed, keys[i]), keys[i])
+				hash := maphash.String(seed, keys[i])
+				e := table.Claim(table.Guess(hash), hash, keys[i])
 				if e == nil {
 					continue
 				}
@@ -65,7 +66,8 @@ func TestFindsWhileTheOwnerChangesKeys(t *testing.T) {
 	wg.Wait()
 
 	for i, key := range keys {
-		e := table.Find(maphash.String(seed, key), key)
+		hash := maphash.String(seed, key)
+		e := table.Claim(table.Guess(hash), hash, key)
 		if there := e != nil; there != (i < stay) {
 			t.Errorf("%q is there: %v", key, there)
 		}
@@ -73,6 +75,31 @@ func TestFindsWhileTheOwnerChangesKeys(t *testing.T) {
 			e.Unlock()
 		}
 	}
+}
+
+// Between a guess and its claim, the entry may get another key.
+func TestClaimOfAWrongGuess(t *testing.T) {
+	seed := maphash.MakeSeed()
+	table := newTable[int](seed)
+	alice, bob := maphash.String(seed, "alice"), maphash.String(seed, "bob")
+	slot, e := table.Add(alice, "alice")
+	guess := table.Guess(alice)
+	if guess != e {
+		t.Fatal("the only key is not guessed")
+	}
+	table.Remove(slot)
+	e.Unlock()
+	if again, _ := table.Add(bob, "bob"); again != slot {
+		t.Fatalf("slot %d was not used again, but %d", slot, again)
+	}
+	e.Unlock()
+	if table.Claim(guess, alice, "alice") != nil {
+		t.Error("a key that was removed is found")
+	}
+	if table.Claim(guess, bob, "bob") != e || e.TryLock() {
+		t.Error("the other key is not found, or not locked")
+	}
+	e.Unlock()
 }
 
 // An entry with a value of 32 bytes is one cache line, and lies on one.

@@ -99,10 +99,11 @@ func (v *view[V]) entry(s Slot) *Entry[V] {
 	return nil
 }
 
-// candidates yields the entries that may be that of a hash. It is for the owner.
+// candidates yields the entries that may be that of a hash, nil for one that was added after the view was made.
 func (v *view[V]) candidates(hash uint64) iter.Seq2[Slot, *Entry[V]] {
 	return func(yield func(Slot, *Entry[V]) bool) {
-		for i := v.home(hash); len(v.index) > 0; i = v.next(i) {
+		i := v.home(hash)
+		for range v.index { // while the owner is changing something, no group may seem to have a vacant cell
 			g := &v.index[i]
 			for m := equal(g.tags.Load(), tag(hash)); m != 0; m &= m - 1 {
 				if s := g.slot(first(m)); !yield(s, v.entry(s)) {
@@ -112,6 +113,7 @@ func (v *view[V]) candidates(hash uint64) iter.Seq2[Slot, *Entry[V]] {
 			if !g.full() {
 				return
 			}
+			i = v.next(i)
 		}
 	}
 }
